@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+libstore_a_SOURCES += \
+	%D%/snapshots.h
