@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What skiffd and skiff-shim say to each other: frames and their bodies,
+ * and the two small text files that a shim leaves for a daemon that was
+ * away. Encoding only; no I/O, no allocation. docs/SHIM_PROTOCOL.md is the
+ * specification; a shim outlives the daemon that started it, so a type or
+ * a field never changes its meaning, and new fields go to the end.
+ *
+ *	struct shim_message m = { .type = SHIM_KILL, .tag = 1 };
+ *	m.u.kill.signal = SIGTERM;
+ *	n = shim_encode(&m, buf, sizeof(buf));
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define SHIM_PROTO_VERSION 1
+#define SHIM_FRAME_MAX 65536 /* one packet, header included */
+#define SHIM_HEADER_SIZE 12
+#define SHIM_STDIN_MAX 32768 /* data bytes of one SHIM_STDIN */
+
+/* Files that the shim keeps in the task's directory. */
+#define SHIM_FILE_STATE "shim"
+#define SHIM_FILE_EXIT "exit"
+#define SHIM_FILE_PID "pid"
+#define SHIM_FILE_CGROUP "cgroup"
+#define SHIM_FILE_RUNTIME_LOG "runtime.log"
+/* Files that the daemon puts there first. */
+#define SHIM_FILE_MOUNTS "mounts"
+#define SHIM_FILE_MOUNTPOINTS "mountpoints"
+
+enum shim_type {
+	/* Requests; the answer to type T is T | SHIM_REPLY or SHIM_ERROR. */
+	SHIM_HELLO = 1,
+	SHIM_STATE = 2,
+	SHIM_START = 3,
+	SHIM_KILL = 4,
+	SHIM_DELETE = 5,
+	SHIM_RESIZE = 6,
+	SHIM_STDIN = 7,
+	SHIM_CLOSE_STDIN = 8,
+	SHIM_SUBSCRIBE = 9,
+	/* Told by the shim, tag 0. */
+	SHIM_READY = 0x4001,  /* on the ready pipe, once */
+	SHIM_EXITED = 0x4002, /* to subscribers, once each */
+
+	SHIM_REPLY = 0x8000,
+	SHIM_ERROR = 0xffff,
+};
+
+enum shim_phase {
+	SHIM_CREATED = 1,
+	SHIM_RUNNING = 2,
+	SHIM_STOPPED = 3,
+};
+
+/* The end of a task, as recorded on disk and told on the wire. */
+struct shim_exit {
+	uint32_t pid;
+	uint32_t status;     /* 0–255, or 128 + N for signal N */
+	int64_t exited_ns;   /* wall clock */
+	uint64_t lost_bytes; /* output that could not be logged */
+	bool was_started;
+	bool was_oom; /* the kernel killed in the cgroup for memory */
+};
+
+/* Who serves a task: told when ready, and kept in SHIM_FILE_STATE. */
+struct shim_identity {
+	uint32_t version; /* SHIM_PROTO_VERSION of the shim */
+	uint32_t shim_pid;
+	uint64_t shim_start; /* clock ticks since boot, proc(5) */
+	uint32_t init_pid;   /* 0 before the runtime has made it */
+	uint64_t init_start;
+};
+
+struct shim_message {
+	uint16_t version; /* filled by shim_decode(); 0 encodes as ours */
+	uint16_t type;
+	uint32_t tag; /* chosen by the asker, repeated in the answer */
+	union {
+		/* SHIM_HELLO: versions spoken; reply: the one chosen. */
+		struct {
+			uint32_t min_version;
+			uint32_t max_version;
+		} hello;
+		struct shim_identity ready; /* SHIM_READY */
+		struct {		    /* reply to SHIM_STATE */
+			uint32_t phase;	    /* enum shim_phase */
+			struct shim_identity who;
+			struct shim_exit exit; /* when SHIM_STOPPED */
+			uint64_t lost_bytes;
+		} state;
+		struct { /* SHIM_KILL */
+			uint32_t signal;
+			bool all; /* every process of the container */
+		} kill;
+		struct { /* SHIM_DELETE */
+			bool force;
+		} delete;
+		struct shim_exit exit; /* SHIM_EXITED, reply to SHIM_DELETE */
+		struct {	       /* SHIM_RESIZE */
+			uint32_t rows;
+			uint32_t columns;
+		} resize;
+		struct { /* SHIM_STDIN; data points into the packet */
+			const void *data;
+			uint32_t len;
+		} stdin_data;
+		uint32_t accepted; /* reply to SHIM_STDIN: bytes taken */
+		struct {	   /* SHIM_ERROR; not NUL-terminated */
+			uint32_t sys_errno;
+			const char *code; /* err_code_name() */
+			const char *reason;
+			const char *state;
+			const char *text;
+			uint16_t code_len, reason_len, state_len, text_len;
+		} error;
+	} u;
+};
+
+/* Bytes written, or 0 when the frame does not fit. */
+size_t shim_encode(const struct shim_message *m, void *buf, size_t cap);
+
+/*
+ * Reads one whole packet. Strings and data point into buf. A type that is
+ * not known decodes with an empty body, so that it can be answered;
+ * SKIFF_INVALID_ARGUMENT for a malformed or truncated frame. Bytes behind
+ * the known fields are ignored.
+ */
+int shim_decode(const void *buf, size_t len, struct shim_message *ret_message,
+		struct skiff_error *err);
+
+/* The SHIM_ERROR that answers a request with err; texts are borrowed. */
+void shim_error_to_message(const struct skiff_error *err, uint32_t tag,
+			   struct shim_message *ret_message);
+/* Fills err from a SHIM_ERROR; always returns -1. */
+int shim_error_from_message(const struct shim_message *m,
+			    struct skiff_error *err);
+
+#define SHIM_TEXT_MAX 512
+/*
+ * The text of SHIM_FILE_EXIT and SHIM_FILE_STATE: "name value" lines,
+ * unknown names ignored. Formatting returns the length, at most
+ * SHIM_TEXT_MAX; parsing gives SKIFF_DATA_LOSS for what is not whole.
+ */
+size_t shim_exit_format(const struct shim_exit *e, char text[SHIM_TEXT_MAX]);
+int shim_exit_parse(const char *text, struct shim_exit *ret_exit,
+		    struct skiff_error *err);
+size_t shim_identity_format(const struct shim_identity *who,
+			    char text[SHIM_TEXT_MAX]);
+int shim_identity_parse(const char *text, struct shim_identity *ret_who,
+			struct skiff_error *err);
+
+/*
+ * Output index (log.idx beside log): one record a chunk, little-endian,
+ * SHIM_LOG_RECORD_SIZE bytes each, written after its data.
+ */
+#define SHIM_FILE_LOG "log"
+#define SHIM_FILE_LOG_INDEX "log.idx"
+#define SHIM_LOG_RECORD_SIZE 24
+#define SHIM_LOG_GAP 0x01 /* flag: length bytes were lost, none stored */
+
+enum shim_stream { SHIM_STDOUT = 1, SHIM_STDERR = 2 };
+
+struct shim_log_record {
+	uint64_t offset; /* into the data file */
+	int64_t time_ns;
+	uint32_t length;
+	uint8_t stream; /* enum shim_stream */
+	uint8_t flags;
+};
+
+void shim_log_record_encode(const struct shim_log_record *record,
+			    unsigned char buf[SHIM_LOG_RECORD_SIZE]);
+void shim_log_record_decode(const unsigned char buf[SHIM_LOG_RECORD_SIZE],
+			    struct shim_log_record *ret_record);
