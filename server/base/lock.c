@@ -46,7 +46,7 @@ pop(const struct lock *lock)
 		n_held--;
 		return;
 	}
-	assert(!"released a lock that is not held");
+	assert(false && "released a lock that is not held");
 }
 
 void
