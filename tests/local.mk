@@ -3,9 +3,27 @@ include %D%/unit/base.mk
 include %D%/unit/http.mk
 include %D%/unit/store.mk
 include %D%/unit/runtime.mk
+include %D%/fuzz/local.mk
+include %D%/integration/local.mk
 
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .sh .py
 SH_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_DRIVER = $(LOG_DRIVER)
-dist_noinst_DATA += %D%/unit/tap.h
+dist_noinst_DATA += %D%/unit/tap.h %D%/packages
+
+# What every test may rely on: both trees, the compiler, no bytecode
+# written beside the sources (make distcheck makes them read-only).
+AM_TESTS_ENVIRONMENT = \
+	SKIFF_SRC='$(abs_top_srcdir)'; export SKIFF_SRC; \
+	SKIFF_BUILD='$(abs_top_builddir)'; export SKIFF_BUILD; \
+	CC='$(CC)'; export CC; \
+	SKIFF_HEADER_FLAGS='$(SKIFF_HEADER_FLAGS)'; export SKIFF_HEADER_FLAGS; \
+	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
+SKIFF_HEADER_FLAGS = $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
+	$(ARCHIVE_CFLAGS) $(CURL_CFLAGS) $(CRYPTO_CFLAGS) $(YAJL_CFLAGS) \
+	$(ISAL_CFLAGS) $(ZSTD_CFLAGS)
+
+dist_check_SCRIPTS += %D%/check_headers.sh %D%/check_layers.sh \
+	%D%/check_lengths.sh
+TESTS += %D%/check_headers.sh %D%/check_layers.sh %D%/check_lengths.sh
