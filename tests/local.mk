@@ -27,3 +27,9 @@ SKIFF_HEADER_FLAGS = $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 dist_check_SCRIPTS += %D%/check_headers.sh %D%/check_layers.sh \
 	%D%/check_lengths.sh
 TESTS += %D%/check_headers.sh %D%/check_layers.sh %D%/check_lengths.sh
+
+# What also runs against the sanitizer builds in ./runtests: all units, the
+# corpora, and those tests of the daemon that FAST_TESTS names.
+.PHONY: check-fast
+check-fast:
+	$(MAKE) check TESTS='$(filter tests/unit/% tests/fuzz/%,$(TESTS)) $(FAST_TESTS)'
