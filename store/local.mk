@@ -8,6 +8,7 @@ STORE_LIBS = libstore.a $(SQLITE_LIBS) $(ARCHIVE_LIBS) $(CURL_LIBS) \
 libstore_a_SOURCES = \
 	%D%/db.h \
 	%D%/image.h \
+	%D%/image_config.h \
 	%D%/namespace.h \
 	%D%/record.h
 
