@@ -9,6 +9,7 @@ libstore_a_SOURCES = \
 	%D%/db.h \
 	%D%/image.h \
 	%D%/image_config.h \
+	%D%/image_content.h \
 	%D%/namespace.h \
 	%D%/record.h
 
