@@ -257,6 +257,12 @@ decode_field(const struct place *at, const struct json_field *field,
 	case JSON_KIND_INT:
 		decode_int(at, field, value, member);
 		break;
+	case JSON_KIND_NUMBER:
+		if (json_is_number(value))
+			*(double *)member = json_number_value(value);
+		else
+			json_fault(at->faults, at->pointer, "must be a number");
+		break;
 	case JSON_KIND_DURATION:
 		decode_duration(at, value, member);
 		break;
@@ -350,6 +356,12 @@ json_encode(json_t *json, const struct json_field *fields, size_t n,
 				json_set_int(json, name,
 					     *(const int64_t *)member);
 			break;
+		case JSON_KIND_NUMBER:
+			if (*(const double *)member != 0)
+				(void)json_object_set_new(
+				    json, name,
+				    json_real(*(const double *)member));
+			break;
 		case JSON_KIND_DURATION:
 			if (*(const int64_t *)member)
 				(void)json_object_set_new(
@@ -394,6 +406,7 @@ json_release(const struct json_field *fields, size_t n, void *object)
 			break;
 		case JSON_KIND_BOOL:
 		case JSON_KIND_INT:
+		case JSON_KIND_NUMBER:
 		case JSON_KIND_DURATION:
 			break;
 		}

@@ -47,6 +47,7 @@ enum json_kind {
 	JSON_KIND_TEXT,	    /* char *, owned; NULL when absent */
 	JSON_KIND_BOOL,	    /* bool */
 	JSON_KIND_INT,	    /* int64_t, within [min, max] */
+	JSON_KIND_NUMBER,   /* double */
 	JSON_KIND_DURATION, /* int64_t ns; a number of seconds or "1m30s" */
 	JSON_KIND_STRV,	    /* struct strv of strings */
 	JSON_KIND_MAP,	    /* json_t * object of strings, owned, or NULL */
@@ -85,6 +86,8 @@ struct json_field {
 	JSON_FIELD_(type, member, wire, JSON_KIND_OBJECT, f)
 #define JSON_ARRAY(type, member, wire, f)                                      \
 	JSON_FIELD_(type, member, wire, JSON_KIND_ARRAY, f)
+#define JSON_NUMBER(type, member, wire, f)                                     \
+	JSON_FIELD_(type, member, wire, JSON_KIND_NUMBER, f)
 #define JSON_DURATION(type, member, wire, f)                                   \
 	JSON_FIELD_(type, member, wire, JSON_KIND_DURATION, f)
 #define JSON_INT(type, member, wire, lowest, highest, f)                       \
