@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A task's directory: what the shim and the runtime need of a container,
+ * written before they start.
+ *
+ *	<task dir>/bundle/config.json	0600
+ *	<task dir>/bundle/rootfs/	where the shim mounts
+ *	<task dir>/bundle/etc/		generated hosts, hostname, resolv.conf
+ *	<task dir>/mounts, mountpoints	SHIM_PROTOCOL.md
+ *
+ * Not synced: a power cut ends the task that they belong to.
+ */
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct mount;
+
+struct bundle_request {
+	const char *task_dir;	    /* absolute; its parents are made, 0700 */
+	const json_t *spec;	    /* of the container's document */
+	const struct mount *mounts; /* of its snapshot */
+	size_t n_mounts;
+};
+
+/*
+ * Makes the directory anew (the caller holds the task's record, so what
+ * lies there is an earlier life's). On failure nothing is left.
+ * SKIFF_FAILED_PRECONDITION, reason "mount_source_not_found", names a bind
+ * mount whose source is not there.
+ */
+int bundle_make(const struct bundle_request *request, struct skiff_error *err);
+
+/* Removes the directory, and the namespace's when it was the last one. */
+int bundle_remove(const char *task_dir, struct skiff_error *err);

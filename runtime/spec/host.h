@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What this host allows and what its runtime can do, asked once at start:
+ * a spec that promises more makes the runtime refuse the container.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/strv.h"
+
+enum cgroup_mode { CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
+
+struct host {
+	enum cgroup_mode cgroup_mode;
+	bool has_swap_accounting;
+	bool may_raise_limits;	  /* CAP_SYS_RESOURCE */
+	uint64_t nofile_hard;	  /* RLIMIT_NOFILE */
+	char kernel[65];	  /* "6.1.0-18-amd64" */
+	char *runtime_path;	  /* runc; NULL when there is none */
+	char runtime_version[64]; /* "1.1.5+ds1" */
+	bool has_seccomp;	  /* the runtime was built with it */
+	/* Known holes of that version, for people; or NULL. */
+	const char *runtime_warning;
+	struct strv thermal_paths; /* …/cpuN/thermal_throttle to mask */
+	/* "/skiff-<8 hex of the root's hash>": containers' cgroups. */
+	char cgroup_prefix[16];
+};
+
+/*
+ * root_path: the daemon's root, absolute; it only names the cgroups, so
+ * that daemons with different roots stay apart. A missing runtime is not
+ * an error: host->runtime_path is NULL then.
+ */
+int host_probe(const char *root_path, struct host *ret_host,
+	       struct skiff_error *err);
+void host_done(struct host *host);
+/* "v1", "hybrid", "v2". */
+const char *cgroup_mode_name(enum cgroup_mode mode);

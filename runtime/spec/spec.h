@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The OCI config.json of a container: made from wishes and an image's
+ * config, with safe defaults, or brought by the client and checked.
+ *
+ * Paths of the bundle are relative in it ("rootfs", "etc/hosts"), so that
+ * the stored document does not know where the daemon keeps its files.
+ * Source: OCI runtime-spec v1.0.2, config.md, config-linux.md.
+ */
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/strv.h"
+
+struct host;
+struct rootfs_view;
+struct wishes;
+
+#define SPEC_MAX_BYTES (1024 * 1024)
+#define SPEC_PATH_MAX 4096
+
+/* Files that bundle_make() writes when a spec's mounts name them. */
+#define SPEC_SOURCE_RESOLV_CONF "etc/resolv.conf"
+#define SPEC_SOURCE_HOSTS "etc/hosts"
+#define SPEC_SOURCE_HOSTNAME "etc/hostname"
+
+/* What a spec takes from an image's config; borrowed. */
+struct spec_image {
+	const char *architecture; /* "amd64", … */
+	const struct strv *env;
+	const struct strv *entrypoint;
+	const struct strv *cmd;
+	const char *cwd;  /* or NULL */
+	const char *user; /* or NULL */
+};
+
+struct spec_request {
+	const struct host *host;
+	const char *ns;
+	const char *id;
+	const struct wishes *wishes;
+	const struct spec_image *image;
+	struct rootfs_view *view; /* for the user, or NULL */
+};
+
+/*
+ * SKIFF_INVALID_ARGUMENT with a field for a wish that this image or host
+ * cannot fulfil; SKIFF_FAILED_PRECONDITION, reason "image_invalid_config"
+ * or "image_invalid_rootfs", for what is the image's fault.
+ */
+int spec_build(const struct spec_request *request, json_t **ret_spec,
+	       struct skiff_error *err);
+
+/* Checks a client's own spec; fields are pointers below prefix. */
+void spec_check(const json_t *spec, const char *prefix,
+		struct json_faults *faults);
+/*
+ * A copy of a checked spec of a client with root.path "rootfs", and with a
+ * cgroupsPath if it has none.
+ */
+json_t *spec_adopt(const json_t *spec, const struct host *host, const char *ns,
+		   const char *id);
+
+/* linux.cgroupsPath, or NULL; borrowed. */
+const char *spec_cgroups_path(const json_t *spec);
