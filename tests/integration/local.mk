@@ -1,3 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# One behaviour a file; the scripts are TAP. FAST_TESTS also run against
-# the sanitizer build in ./runtests.
+# One behaviour a file, named for it; the scripts are TAP and skip
+# themselves where there is no root or no runtime. A test is listed in
+# integration_tests; FAST_TESTS run against the sanitizer build as well.
+integration_tests =
+
+dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
+	%D%/lib_registry.py %D%/skifftest.py
+dist_check_SCRIPTS += $(integration_tests)
+TESTS += $(integration_tests)

@@ -1,0 +1,503 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of the running daemon stand on.
+
+    #!/usr/bin/python3
+    from skifftest import *
+
+    needs("root", "runc")
+
+    @test
+    def a_pulled_image_runs():
+        s = the_daemon()
+        s.pull(the_registry().push(busybox(), "t/busybox:1"))
+        s.post("/v1/namespaces/default/containers", {...}, expect=201)
+        s.wait_event("/tasks/exit", container_id="a")
+
+    main()
+
+A test fails by an exception; check() reports where. Nothing sleeps: a wait
+is a poll of a descriptor or of a condition, with a deadline. All that is
+made lives in one scratch directory, and is gone when the process ends.
+Environment: SKIFF_SRC, SKIFF_BUILD (set by make check), SKIFF_RECORD (a
+file to which every JSON response is appended, for the contract tests),
+SKIFF_TEST_KEEP (leaves the scratch directory).
+"""
+import atexit
+import http.client
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.parse
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from lib_images import (Layout, busybox, busybox_umoci, big_image,  # noqa
+                        layered_image, multi_platform_image, as_schema2)
+from lib_picture import picture, differences  # noqa
+from lib_registry import Registry  # noqa
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SRC = os.environ.get("SKIFF_SRC") or os.path.dirname(os.path.dirname(HERE))
+BUILD = os.environ.get("SKIFF_BUILD") or SRC
+TEST_SECONDS = int(os.environ.get("SKIFF_TEST_SECONDS", "180"))
+# The sanitizers and a busy machine are slow; a deadline is no measurement.
+DEADLINE = 30.0
+
+
+# --- TAP ---------------------------------------------------------------
+
+class Skip(Exception):
+    """Raised in a test: it cannot be run here."""
+
+
+class Failed(AssertionError):
+    pass
+
+
+_tests = []
+
+
+def test(function):
+    """Marks a test; they run in the order of the file."""
+    _tests.append(function)
+    return function
+
+
+def check(condition, *about):
+    if not condition:
+        raise Failed(" ".join(str(item) for item in about) or "not so")
+
+
+def equal(actual, expected, *about):
+    if actual != expected:
+        raise Failed("%s: %r, not %r" % (
+            " ".join(str(item) for item in about) or "value",
+            actual, expected))
+
+
+def needs(*things):
+    """Skips the whole file unless all things (root, programs) are here."""
+    for thing in things:
+        missing = (os.geteuid() != 0 if thing == "root"
+                   else not shutil.which(thing))
+        if missing:
+            print("1..0 # SKIP needs %s" % thing)
+            sys.exit(0)
+
+
+def diagnose(text):
+    for line in text.splitlines():
+        print("# " + line)
+
+
+def _alarm(_signal, _frame):
+    raise TimeoutError("test took longer than %d s" % TEST_SECONDS)
+
+
+def main():
+    if not os.access(os.path.join(BUILD, "skiffd"), os.X_OK):
+        print("1..0 # SKIP no skiffd in %s" % BUILD)
+        sys.exit(0)
+    sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGALRM, _alarm)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    wanted = sys.argv[1:]
+    tests = [t for t in _tests if not wanted or t.__name__ in wanted]
+    print("1..%d" % len(tests))
+    n_failed = 0
+    for number, function in enumerate(tests, 1):
+        signal.alarm(TEST_SECONDS)
+        verdict = ""
+        try:
+            function()
+        except Skip as why:
+            verdict = " # SKIP %s" % why
+        except Exception:  # the next test still runs
+            n_failed += 1
+            diagnose(traceback.format_exc())
+            for daemon in Daemon.all:
+                diagnose(daemon.log_tail())
+            print("not ok %d - %s" % (number, function.__name__))
+            continue
+        finally:
+            signal.alarm(0)
+        print("ok %d - %s%s" % (number, function.__name__, verdict))
+    sys.exit(1 if n_failed else 0)
+
+
+# --- waiting -----------------------------------------------------------
+
+def until(condition, what="condition", timeout=DEADLINE, every=0.02):
+    """Polls condition() until it is true, and returns its value."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError("no %s within %g s" % (what, timeout))
+        select.select([], [], [], every)
+
+
+# --- scratch space -----------------------------------------------------
+
+_scratch = None
+
+
+def scratch(name=None):
+    """A path below this process's scratch directory."""
+    global _scratch
+    if _scratch is None:
+        # Short: a socket's path holds 107 bytes.
+        _scratch = tempfile.mkdtemp(prefix="skt.", dir="/tmp")
+        atexit.register(_clean_up)
+    return os.path.join(_scratch, name) if name else _scratch
+
+
+def _clean_up():
+    for thing in list(Daemon.all) + list(Registry.all):
+        try:
+            thing.destroy()
+        except Exception as why:
+            diagnose("clean-up: %s" % why)
+    if os.environ.get("SKIFF_TEST_KEEP"):
+        diagnose("kept: %s" % _scratch)
+    else:
+        shutil.rmtree(_scratch, ignore_errors=True)
+
+
+# --- HTTP --------------------------------------------------------------
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout=DEADLINE):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Response:
+    def __init__(self, method, path, raw):
+        self.method = method
+        self.path = path
+        self.status = raw.status
+        self.headers = raw.headers
+        self.body = raw.read()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8", "replace")
+
+    def record(self, request_body):
+        where = os.environ.get("SKIFF_RECORD")
+        kind = self.headers.get("Content-Type", "")
+        if not where or len(self.body) > 1 << 20:
+            return
+        line = json.dumps({
+            "method": self.method, "path": self.path, "status": self.status,
+            "content_type": kind,
+            "request": (request_body.decode("utf-8", "replace")[:65536]
+                        if isinstance(request_body, bytes) else None),
+            "body": self.text if "json" in kind else None}) + "\n"
+        fd = os.open(where, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.write(fd, line.encode())
+        os.close(fd)
+
+    def __repr__(self):
+        return "%s %s: %d %s" % (self.method, self.path, self.status,
+                                 self.text[:500])
+
+
+class Sse:
+    """A server-sent event stream; iterate, or next(timeout)."""
+
+    def __init__(self, connection, raw):
+        self.connection = connection
+        self.raw = raw
+        self.status = raw.status
+        self.headers = raw.headers
+
+    def next(self, timeout=DEADLINE):
+        """The next event {event, id, data}, or None at the end."""
+        end = time.monotonic() + timeout
+        event = {}
+        while True:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("no event within %g s" % timeout)
+            if self.connection.sock:
+                self.connection.sock.settimeout(left)
+            line = self.raw.readline()
+            if not line:
+                return None
+            line = line.decode().rstrip("\r\n")
+            if line == "":
+                if "data" in event:
+                    return event
+                event = {}
+            elif not line.startswith(":"):
+                name, _, value = line.partition(":")
+                value = value[1:] if value.startswith(" ") else value
+                if name == "data" and "data" in event:
+                    value = event["data"] + "\n" + value
+                event[name] = value
+
+    def __iter__(self):
+        while True:
+            event = self.next()
+            if event is None:
+                return
+            yield event
+
+    def close(self):
+        self.raw.close()
+        self.connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def quote(name):
+    """A name as one path segment."""
+    return urllib.parse.quote(name, safe="")
+
+
+class Daemon:
+    """A skiffd on a root, a state directory and a socket of its own."""
+
+    all = []
+
+    def __init__(self, name="d", env=None, args=()):
+        self.dir = scratch(name)
+        self.root = os.path.join(self.dir, "root")
+        self.state = os.path.join(self.dir, "state")
+        self.socket = os.path.join(self.dir, "sock")
+        self.log = os.path.join(self.dir, "skiffd.log")
+        self.env = dict(env or {})
+        self.args = list(args)
+        self.process = None
+        os.makedirs(self.dir, exist_ok=True)
+        Daemon.all.append(self)
+
+    # life
+
+    def command(self):
+        return [os.path.join(BUILD, "skiffd"), "--root", self.root,
+                "--state", self.state, "--listen", "unix:" + self.socket,
+                "--log-level", "debug"] + self.args
+
+    def start(self, env=None, wait=True):
+        """env is for this start alone; None for a value removes it."""
+        environment = dict(os.environ, **self.env)
+        environment.update(env or {})
+        environment = {k: v for k, v in environment.items() if v is not None}
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, env=environment, start_new_session=True)
+        if wait:
+            until(self.is_ready, "/readyz")
+        return self
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise Failed("skiffd ended with %d\n%s" % (
+                self.process.returncode, self.log_tail()))
+        try:
+            return self.api("GET", "/readyz", record=False).status == 200
+        except OSError:
+            return False
+
+    def wait_end(self, timeout=DEADLINE):
+        """The exit status of a daemon that ends by itself."""
+        return self.process.wait(timeout)
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            status = self.process.wait(DEADLINE)
+            equal(status, 0, "exit status of skiffd")
+        self.process = None
+        with open(self.log, errors="replace") as log:
+            text = log.read()
+        for word in ("Sanitizer", "runtime error:"):
+            check(word not in text, "sanitizer report in", self.log)
+
+    def kill9(self):
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        self.process = None
+
+    def restart(self, env=None):
+        if self.process:
+            self.stop()
+        return self.start(env)
+
+    def log_tail(self, lines=40):
+        try:
+            with open(self.log, errors="replace") as log:
+                return "".join(log.readlines()[-lines:])
+        except OSError:
+            return ""
+
+    def destroy(self):
+        """Ends whatever is left, containers too."""
+        Daemon.all.remove(self)
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+        from lib_picture import wipe
+        wipe(self.root, self.state)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *_):
+        if kind is None and self.process:
+            self.stop()
+        if kind is not None:
+            diagnose(self.log_tail())
+        self.destroy()
+
+    # requests
+
+    def raw(self, method, path, body=None, headers=None, timeout=DEADLINE):
+        connection = UnixConnection(self.socket, timeout)
+        headers = dict(headers or {})
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+            headers.setdefault("Content-Type", "application/json")
+        elif isinstance(body, str):
+            body = body.encode()
+        connection.request(method, path, body, headers)
+        return connection, connection.getresponse(), body
+
+    def api(self, method, path, body=None, expect=None, headers=None,
+            timeout=DEADLINE, record=True):
+        connection, raw, sent = self.raw(method, path, body, headers, timeout)
+        try:
+            response = Response(method, path, raw)
+        finally:
+            connection.close()
+        if record:
+            response.record(sent)
+        if expect is not None and response.status != expect:
+            raise Failed("not %d: %r" % (expect, response))
+        return response
+
+    def get(self, path, expect=200, **more):
+        return self.api("GET", path, expect=expect, **more)
+
+    def post(self, path, body=None, expect=200, **more):
+        return self.api("POST", path, body, expect=expect, **more)
+
+    def put(self, path, body=None, expect=200, **more):
+        return self.api("PUT", path, body, expect=expect, **more)
+
+    def patch(self, path, body, expect=200, **more):
+        more.setdefault("headers", {
+            "Content-Type": "application/merge-patch+json"})
+        return self.api("PATCH", path, body, expect=expect, **more)
+
+    def delete(self, path, expect=204, **more):
+        return self.api("DELETE", path, expect=expect, **more)
+
+    def sse(self, path, method="GET", body=None, headers=None):
+        headers = dict(headers or {}, Accept="text/event-stream")
+        connection, raw, _ = self.raw(method, path, body, headers)
+        return Sse(connection, raw)
+
+    # idioms
+
+    def revision(self):
+        """The id of the last event."""
+        return self.get("/v1/namespaces").json["revision"]
+
+    def events(self, after=0, namespace=None):
+        """The history as a list of event objects."""
+        path = ("/v1/namespaces/%s/events" % namespace if namespace
+                else "/v1/events")
+        with self.sse("%s?after=%d&follow=false" % (path, after)) as stream:
+            return [json.loads(e["data"]) for e in stream if e.get("id")]
+
+    def wait_event(self, topic, after=0, timeout=DEADLINE, **fields):
+        """The first event after a revision with this topic and fields."""
+        end = time.monotonic() + timeout
+        with self.sse("/v1/events?after=%d" % after) as stream:
+            while True:
+                event = stream.next(max(0.001, end - time.monotonic()))
+                if event is None:
+                    raise Failed("event stream ended before %s" % topic)
+                if not event.get("id"):
+                    continue
+                data = json.loads(event["data"])
+                body = data.get("event", {})
+                if data["topic"] == topic and all(
+                        body.get(k) == v for k, v in fields.items()):
+                    return data
+
+    def pull(self, ref, namespace="default", expect=200, **wishes):
+        """Pulls and waits; returns the answer's JSON."""
+        return self.post("/v1/namespaces/%s/images/pull?wait=true" % namespace,
+                         dict(wishes, ref=ref), expect=expect,
+                         timeout=120).json
+
+    def run(self, container, image, args, namespace="default", **wishes):
+        """Creates and starts; returns the task."""
+        base = "/v1/namespaces/%s" % namespace
+        self.post(base + "/containers",
+                  dict(wishes, id=container, image=image, args=args),
+                  expect=201)
+        self.post(base + "/tasks", {"container": container}, expect=201)
+        return self.post(base + "/tasks/%s/start" % container).json
+
+    def wait_task(self, container, namespace="default", timeout=DEADLINE):
+        return self.get("/v1/namespaces/%s/tasks/%s/wait?timeout=%d" % (
+            namespace, container, int(timeout)), timeout=timeout + 5).json
+
+    def picture(self):
+        return picture(self.root, self.state)
+
+
+_the_daemon = None
+_the_registry = None
+
+
+def the_daemon():
+    """One daemon for the whole file, started when first asked for."""
+    global _the_daemon
+    if _the_daemon is None:
+        _the_daemon = Daemon("the").start()
+    elif _the_daemon.process is None or _the_daemon.process.poll() is not None:
+        _the_daemon.start()
+    return _the_daemon
+
+
+def the_registry():
+    global _the_registry
+    if _the_registry is None:
+        _the_registry = Registry(scratch("registry")).start()
+    return _the_registry
