@@ -9,4 +9,7 @@
  * A row: C name, name in SKIFF_FAILPOINTS, scenario that reaches it
  * (pull | create | start | exit | delete, the verb that a test drives).
  */
-#define SKIFF_FAULT_POINTS(X) X(BLOB_WRITE, "blob.write", "pull")
+#define SKIFF_FAULT_POINTS(X)                                                  \
+	X(APPLY_ENTRY, "apply.entry", "pull")                                  \
+	X(APPLY_END, "apply.end", "pull")                                      \
+	X(BLOB_WRITE, "blob.write", "pull")

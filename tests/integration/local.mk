@@ -4,6 +4,11 @@
 # integration_tests; FAST_TESTS run against the sanitizer build as well.
 integration_tests =
 
+# Layers: of the unpacker alone, no daemon.
+integration_tests += %D%/unpack_hostile.py
+FAST_TESTS += %D%/unpack_hostile.py
+dist_noinst_DATA += %D%/lib_layers.py
+
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
 	%D%/lib_registry.py %D%/skifftest.py
 dist_check_SCRIPTS += $(integration_tests)
