@@ -10,6 +10,22 @@
  * (pull | create | start | exit | delete, the verb that a test drives).
  */
 #define SKIFF_FAULT_POINTS(X)                                                  \
-	X(APPLY_ENTRY, "apply.entry", "pull")                                  \
 	X(APPLY_END, "apply.end", "pull")                                      \
-	X(BLOB_WRITE, "blob.write", "pull")
+	X(APPLY_ENTRY, "apply.entry", "pull")                                  \
+	X(BLOB_COMMIT, "blob.commit", "pull")                                  \
+	X(BLOB_DIRSYNC, "blob.dirsync", "pull")                                \
+	X(BLOB_FSYNC, "blob.fsync", "pull")                                    \
+	X(BLOB_RECORDED, "blob.recorded", "pull")                              \
+	X(BLOB_RENAME, "blob.rename", "pull")                                  \
+	X(BLOB_TRASH, "blob.trash", "delete")                                  \
+	X(BLOB_UNLINK, "blob.unlink", "delete")                                \
+	X(BLOB_WRITE, "blob.write", "pull")                                    \
+	X(LAYER_COMMIT, "layer.commit", "pull")                                \
+	X(LAYER_COMMITTED, "layer.committed", "pull")                          \
+	X(LAYER_SYNCFS, "layer.syncfs", "pull")                                \
+	X(SNAPSHOT_DELETE, "snapshot.delete", "delete")                        \
+	X(SNAPSHOT_MKDIR, "snapshot.mkdir", "create")                          \
+	X(SNAPSHOT_REMOVE, "snapshot.remove", "delete")                        \
+	X(SNAPSHOT_ROW, "snapshot.row", "create")                              \
+	X(SNAPSHOT_SYNC, "snapshot.sync", "create")                            \
+	X(SNAPSHOT_TRASH, "snapshot.trash", "delete")

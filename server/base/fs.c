@@ -248,6 +248,29 @@ remove_entry(int dirfd, const char *name, const struct stat *st, void *arg,
 }
 
 int
+fs_list(int dirfd, const char *path, struct strv *names,
+	struct skiff_error *err)
+{
+	CLEANUP(closedirp) DIR *dir = NULL;
+	struct dirent *entry;
+	int fd = open_subdir(dirfd, path);
+
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", path);
+	dir = fdopendir(fd);
+	if (!dir) {
+		(void)close(fd);
+		return err_errno(err, errno, "list %s", path);
+	}
+	while (errno = 0, (entry = readdir(dir)) != NULL)
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			strv_add(names, entry->d_name);
+	if (errno)
+		return err_errno(err, errno, "list %s", path);
+	return 0;
+}
+
+int
 fs_remove_tree(int dirfd, const char *path, struct skiff_error *err)
 {
 	struct stat st;

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/strv.h"
 
 /* Opens a directory; makes it (one level, mode) when create is set. */
 int fs_open_dir(int dirfd, const char *path, bool create, mode_t mode,
@@ -53,6 +54,10 @@ int fs_replace_file(int dirfd, const char *name, const void *data, size_t len,
 		    mode_t mode, bool durable, struct skiff_error *err);
 
 int fs_sync_dir(int dirfd, struct skiff_error *err);
+
+/* Adds the names in a directory, without "." and "..", in any order. */
+int fs_list(int dirfd, const char *path, struct strv *names,
+	    struct skiff_error *err);
 
 /*
  * Removes a tree by descriptors, never following a link and never
