@@ -1,3 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 libstore_a_SOURCES += \
-	%D%/snapshots.h
+	%D%/dirs.c \
+	%D%/layers.c \
+	%D%/overlay.c \
+	%D%/rows.c \
+	%D%/snapshot_internal.h \
+	%D%/snapshots.c %D%/snapshots.h

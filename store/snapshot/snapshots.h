@@ -5,8 +5,8 @@
  * Snapshots: layers of a file system, named by keys.
  *
  * One driver so far: overlay. A snapshot's bytes lie in
- * snapshots/overlay/<number>/fs (and work/ while it is active); numbers are
- * never used twice. A committed layer that an image's unpacking made is
+ * snapshots/overlay/<number>/fs, beside it work/ for the kernel; numbers
+ * are never used twice. A committed layer that an image's unpacking made is
  * known by its chain id, and snapshots of several namespaces share its
  * directory. Directory first, then the row: a directory that no row names
  * is removed at the next start.
