@@ -2,7 +2,9 @@
 # One behaviour a file, named for it; the scripts are TAP and skip
 # themselves where there is no root or no runtime. A test is listed in
 # integration_tests; FAST_TESTS run against the sanitizer build as well.
-integration_tests =
+integration_tests = \
+	%D%/client_neutral_text.sh
+FAST_TESTS += %D%/client_neutral_text.sh
 
 # Layers: of the unpacker alone, no daemon.
 integration_tests += %D%/unpack_hostile.py
@@ -11,5 +13,6 @@ dist_noinst_DATA += %D%/lib_layers.py
 
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
 	%D%/lib_registry.py %D%/skifftest.py
+dist_noinst_SCRIPTS += tests/stubs/canned_daemon.py
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+
+help_images()
+{
+	cat <<'HELP'
+usage: skiff images [ls] [--json]
+       skiff images rm NAME...
+
+Lists the images of the namespace, or removes names and prints them.
+HELP
+}
+
+cmd_images()
+{
+	action="ls"
+	case ${1-} in
+	ls | rm)
+		action=$1
+		shift
+		;;
+	list)
+		shift
+		;;
+	remove | delete)
+		action="rm"
+		shift
+		;;
+	esac
+	"images_$action" "$@"
+}
+
+images_ls()
+{
+	for argument in "$@"; do
+		case $argument in
+		--json) want_json=1 ;;
+		*) usage_error "unknown argument $argument" ;;
+		esac
+	done
+	http_list "$namespace_path/images"
+	if [ -n "$want_json" ]; then
+		items_json
+		return
+	fi
+	while IFS= read -r item; do
+		name=$(printf '%s' "$item" | jq -r '.name | @uri')
+		size=null
+		# The size of an image is that of all that it consists of.
+		if http_try GET "$namespace_path/images/$name/status"; then
+			size=$(jq '.size // null' "$reply")
+		fi
+		printf '%s' "$item" | jq -r --argjson size "$size" \
+		    "$jq_library"'[.name, .target.media_type, .target.digest,
+			($size // .target.size | bytes)] | @tsv'
+	done <"$tmp/items" | table REF TYPE DIGEST SIZE
+}
+
+images_rm()
+{
+	[ $# -gt 0 ] || usage_error "which images?"
+	failed=0
+	for name in "$@"; do
+		case $name in -*) usage_error "unknown option $name" ;; esac
+		if http_try DELETE "$namespace_path/images/$(uri "$name")"; then
+			printf '%s\n' "$name" | neutral
+		else
+			(http_fail) || failed=1
+		fi
+	done
+	return $failed
+}

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+
+help_logs()
+{
+	cat <<'HELP'
+usage: skiff logs [OPTION...] CONTAINER
+
+Shows what a container wrote, to stdout and to stderr.
+
+  -f, --follow    go on until the container ends
+  --tail N        the last N lines
+  --since WHEN    a time (RFC 3339) or a duration ago (10m, 1h30m)
+  -t, --timestamps
+HELP
+}
+
+cmd_logs()
+{
+	query='' id=''
+	while [ $# -gt 0 ]; do
+		case $1 in
+		-f | --follow) query="$query&follow=true" ;;
+		-t | --timestamps) query="$query&timestamps=true" ;;
+		-ft | -tf) query="$query&follow=true&timestamps=true" ;;
+		--tail | -n | --since)
+			[ $# -gt 1 ] || usage_error "$1 needs a value"
+			case $1 in
+			--since) query="$query&since=$(since "$2")" ;;
+			*) query="$query&tail=$(uri "$2")" ;;
+			esac
+			shift
+			;;
+		--tail=*) query="$query&tail=$(uri "${1#*=}")" ;;
+		--since=*) query="$query&since=$(since "${1#*=}")" ;;
+		-*) usage_error "unknown option $1" ;;
+		*)
+			[ -z "$id" ] || usage_error "one container, please"
+			id=$1
+			;;
+		esac
+		shift
+	done
+	[ -n "$id" ] || usage_error "which container?"
+	id=$(uri "$id")
+	# Asked first, so that what is wrong is said once and in words.
+	http GET "$namespace_path/tasks/$id/logs?tail=0"
+	follow_output "$id" "${query#&}"
+}
+
+# since WHEN: a duration becomes the time so long ago; percent-encoded.
+since()
+{
+	case $1 in
+	*T*:*) uri "$1" ;;
+	*)
+		jq -rn --arg text "$1" '
+			{h: 3600, m: 60, s: 1} as $unit |
+			if ($text | test("^([0-9]+[hms])+$")) then
+				now - ([$text | scan("([0-9]+)([hms])") |
+				(.[0] | tonumber) * $unit[.[1]]] | add) |
+				todateiso8601 | @uri
+			else $text | @uri end'
+		;;
+	esac
+}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+# Requests to the daemon, by curl. Results are files below $tmp.
+
+http_setup()
+{
+	: "${SKIFF_HOST:=unix:///run/skiff/skiff.sock}"
+	: "${SKIFF_NAMESPACE:=default}"
+	case $SKIFF_HOST in
+	unix://*)
+		http_socket=${SKIFF_HOST#unix://}
+		http_base=http://localhost
+		;;
+	unix:*)
+		http_socket=${SKIFF_HOST#unix:}
+		http_base=http://localhost
+		;;
+	tcp://*)
+		http_socket=
+		http_base=http://${SKIFF_HOST#tcp://}
+		;;
+	http://* | https://*)
+		http_socket=
+		http_base=$SKIFF_HOST
+		;;
+	*) die "SKIFF_HOST is unix:///PATH or tcp://ADDRESS:PORT, not $SKIFF_HOST" ;;
+	esac
+	namespace_path=/v1/namespaces/$(uri "$SKIFF_NAMESPACE")
+	tmp=$(mktemp -d "${TMPDIR:-/tmp}/skiff.XXXXXX")
+	reply=$tmp/reply
+	trap 'rm -rf "$tmp"' EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+# uri TEXT: percent-encoded as one path segment.
+uri()
+{
+	jq -rn --arg text "$1" '$text | @uri'
+}
+
+# http_curl PATH [CURL-ARGUMENT...]
+http_curl()
+{
+	path=$1
+	shift
+	if [ -n "$http_socket" ]; then
+		curl -sS --unix-socket "$http_socket" "$@" "$http_base$path"
+	else
+		curl -sS "$@" "$http_base$path"
+	fi
+}
+
+# http_try METHOD PATH [JSON [CURL-ARGUMENT...]]: the body goes to $reply,
+# the status to $http_status; true when it is 2xx.
+http_try()
+{
+	method=$1
+	target=$2
+	if [ $# -gt 2 ]; then
+		body=$3
+		shift 3
+		printf '%s' "$body" >"$tmp/body"
+		set -- -H 'Content-Type: application/json' \
+		    --data-binary "@$tmp/body" "$@"
+	else
+		shift 2
+	fi
+	: >"$reply"
+	http_status=$(http_curl "$target" -X "$method" -o "$reply" \
+	    -w '%{http_code}' "$@" 2>"$tmp/curl") || http_unreachable
+	case $http_status in
+	2??) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+http_unreachable()
+{
+	die "no answer from $SKIFF_HOST: $(sed 's/^curl: *//' "$tmp/curl")"
+}
+
+# http METHOD PATH [JSON]: as http_try, but ends the client when it fails.
+http()
+{
+	http_try "$@" || http_fail
+}
+
+http_fail()
+{
+	die "$(problem_text "$reply")"
+}
+
+# problem_field FILTER: a field of the problem in $reply, or nothing.
+problem_field()
+{
+	jq -r "$1 // empty" "$reply" 2>/dev/null || :
+}
+
+# http_list PATH: every item of all pages, one a line, in $tmp/items.
+http_list()
+{
+	: >"$tmp/items"
+	cursor=
+	while :; do
+		http GET "$1${cursor:+?cursor=$cursor}"
+		jq -c '.items[]' "$reply" >>"$tmp/items" ||
+		    die "the answer to $1 is no list"
+		cursor=$(jq -r '.cursor // empty | @uri' "$reply")
+		[ -n "$cursor" ] || return 0
+	done
+}

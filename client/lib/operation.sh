@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+# Following an operation by its server-sent events.
+
+# pull_image REF JSON: posts a pull and shows its progress on stderr until
+# it has ended. True when it succeeded; the operation is in $reply then,
+# else the problem.
+pull_image()
+{
+	printf '%s' "$2" >"$tmp/body"
+	is_tty=false
+	[ ! -t 2 ] || [ "${TERM:-dumb}" = dumb ] || is_tty=true
+	: >"$tmp/stream"
+	# The exit status of the pipeline is jq's; curl's is kept in a file.
+	{
+		http_curl "$namespace_path/images/pull" -N -X POST \
+		    -H 'Accept: text/event-stream' \
+		    -H 'Content-Type: application/json' \
+		    --data-binary "@$tmp/body" -w '\n%{http_code}\n' \
+		    2>"$tmp/curl" || echo "$?" >"$tmp/curl-failed"
+	} | tee "$tmp/stream" | sed -u -n 's/^data: *//p' |
+	    if [ -n "${quiet-}" ]; then
+		cat >/dev/null
+	else
+		jq -n -j --unbuffered --argjson tty "$is_tty" \
+		    -f "$SKIFF_CLIENT/lib/progress.jq" >&2
+	fi
+	[ ! -e "$tmp/curl-failed" ] || [ -s "$tmp/stream" ] || http_unreachable
+	sed -n 's/^data: *//p' "$tmp/stream" | tail -n 1 >"$reply"
+	if [ ! -s "$reply" ]; then
+		# No event: the answer is a problem, and curl's last line.
+		sed '$d' "$tmp/stream" >"$reply"
+		return 1
+	fi
+	case $(jq -r .state "$reply") in
+	succeeded) return 0 ;;
+	failed | cancelled)
+		jq '.error // {detail: "the pull was cancelled"}' "$reply" \
+		    >"$tmp/problem"
+		mv "$tmp/problem" "$reply"
+		return 1
+		;;
+	*)
+		die "the connection to $SKIFF_HOST broke; the pull goes on:" \
+		    "operation $(jq -r .id "$reply")"
+		;;
+	esac
+}
+
+# pull_body REF PLATFORM USER:PASSWORD NAME
+pull_body()
+{
+	jq -nc --arg ref "$1" --arg platform "$2" --arg user "$3" \
+	    --arg name "$4" '{ref: $ref}
+		+ if $platform == "" then {} else {platform: $platform} end
+		+ if $name == "" then {} else {name: $name} end
+		+ if $user == "" then {} else {auth: ($user | index(":") as $at
+			| {username: .[0:$at // length],
+			   password: .[($at // length - 1) + 1:]})} end'
+}
