@@ -111,9 +111,8 @@ json_faults_to_error(const struct json_faults *faults, struct skiff_error *err)
 	return err_field(err, field);
 }
 
-/* RFC 6901: "~" and "/" in a key are escaped. */
-static void
-add_pointer_token(struct strbuf *out, const char *key)
+void
+json_pointer_add(struct strbuf *out, const char *key)
 {
 	strbuf_addch(out, '/');
 	for (; *key; key++) {
@@ -218,7 +217,7 @@ decode_map(const struct place *at, json_t *value, json_t **out)
 		if (json_is_string(item))
 			continue;
 		strbuf_adds(&pointer, at->pointer);
-		add_pointer_token(&pointer, key);
+		json_pointer_add(&pointer, key);
 		json_fault(at->faults, pointer.buf, "must be a string");
 	}
 	*out = json_incref(value);
@@ -305,7 +304,7 @@ json_decode(const json_t *json, const char *prefix,
 		const struct json_field *field = find_field(fields, n, key);
 
 		strbuf_adds(&pointer, prefix);
-		add_pointer_token(&pointer, key);
+		json_pointer_add(&pointer, key);
 		if (!field)
 			json_fault(faults, pointer.buf, "unknown field");
 		else

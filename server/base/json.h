@@ -21,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/strbuf.h"
 #include "base/strv.h"
 
 #define JSON_DEPTH_MAX 64
@@ -116,6 +117,9 @@ void json_faults_done(struct json_faults *faults);
 /* 0 without faults, else -1 and SKIFF_INVALID_ARGUMENT with the first. */
 int json_faults_to_error(const struct json_faults *faults,
 			 struct skiff_error *err);
+
+/* Appends "/key" to a JSON pointer, escaped (RFC 6901, section 3). */
+void json_pointer_add(struct strbuf *pointer, const char *key);
 
 /*
  * Fills *object (zeroed by the caller) from json. Unknown fields, wrong
