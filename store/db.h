@@ -45,13 +45,25 @@ typedef int (*tx_fn)(struct tx *tx, void *arg, struct skiff_error *err);
 /*
  * Runs fn in a savepoint of a transaction that it may share with others,
  * and returns after the COMMIT is durable. When fn fails only its own
- * changes are rolled back. fn may run on another thread; it must be short
- * and must not call db_write(). Errors of the commit itself:
- * SKIFF_INSUFFICIENT_STORAGE, SKIFF_UNAVAILABLE (reason
- * "metadata_degraded", until restart, after an I/O error).
+ * changes are rolled back. Returns what fn did (at least 0) or -1.
+ *
+ * fn may run on another thread, which holds locks of its own: fn takes
+ * none of a rank below LOCK_RANK_WRITER, is short, runs once, and must not
+ * call db_write(). Errors of the commit itself: SKIFF_INSUFFICIENT_STORAGE,
+ * SKIFF_UNAVAILABLE (reason "metadata_degraded", until restart, after an
+ * I/O error).
  */
 int db_write(struct db *db, tx_fn fn, void *arg, struct skiff_error *err);
 struct conn *tx_conn(struct tx *tx);
+
+/*
+ * Has fn called once the changes of this closure are durable (true), or
+ * were rolled back (false): for bytes that move with a row. Called by the
+ * committing thread, before db_write() returns, in order; for a rollback
+ * in reverse. fn must not use the database.
+ */
+typedef void (*tx_end_fn)(void *arg, bool is_committed);
+void tx_at_end(struct tx *tx, tx_end_fn fn, void *arg);
 
 /* A reading connection; blocks while all are in use. Hold it briefly. */
 struct conn *db_reader_get(struct db *db);

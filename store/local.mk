@@ -6,12 +6,29 @@ libstore_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 STORE_LIBS = libstore.a $(SQLITE_LIBS) $(ARCHIVE_LIBS) $(CURL_LIBS) \
 	$(YAJL_LIBS) $(ISAL_LIBS) $(ZSTD_LIBS) $(BASE_LIBS)
 libstore_a_SOURCES = \
-	%D%/db.h \
-	%D%/image.h \
+	%D%/db.c %D%/db.h %D%/db_internal.h \
+	%D%/image.c %D%/image.h \
 	%D%/image_config.h \
 	%D%/image_content.h \
+	%D%/kinds.c %D%/kinds.h \
+	%D%/labels.c \
+	%D%/migrate.c %D%/migrate.h \
 	%D%/namespace.h \
-	%D%/record.h
+	%D%/page.c %D%/page.h \
+	%D%/record.c %D%/record.h \
+	%D%/writer.c
+nodist_libstore_a_SOURCES = %D%/migrations.c
+
+# One a line, in order; the number is the schema's.
+MIGRATIONS = \
+	%D%/migrations/0001_records_and_events.sql
+EMBED = build-aux/embed.sh
+EXTRA_DIST += $(EMBED) $(MIGRATIONS)
+CLEANFILES += %D%/migrations.c
+%D%/migrations.c: $(EMBED) $(MIGRATIONS)
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && cd $(srcdir) && \
+	  $(SHELL) $(EMBED) $(MIGRATIONS) >$(abs_builddir)/$@.tmp && \
+	  mv $(abs_builddir)/$@.tmp $(abs_builddir)/$@
 
 include %D%/content/local.mk
 include %D%/events/local.mk

@@ -20,6 +20,8 @@
 	X(BLOB_TRASH, "blob.trash", "delete")                                  \
 	X(BLOB_UNLINK, "blob.unlink", "delete")                                \
 	X(BLOB_WRITE, "blob.write", "pull")                                    \
+	X(DB_COMMIT_AFTER, "db.commit.after", "create")                        \
+	X(DB_COMMIT_BEFORE, "db.commit.before", "create")                      \
 	X(LAYER_COMMIT, "layer.commit", "pull")                                \
 	X(LAYER_COMMITTED, "layer.committed", "pull")                          \
 	X(LAYER_SYNCFS, "layer.syncfs", "pull")                                \

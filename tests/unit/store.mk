@@ -2,3 +2,11 @@
 check_PROGRAMS += %D%/layer_apply_tool
 tests_unit_layer_apply_tool_SOURCES = %D%/layer_apply_tool.c
 tests_unit_layer_apply_tool_LDADD = $(STORE_LIBS)
+
+dist_noinst_DATA += %D%/store_help.h
+
+check_PROGRAMS += tests/unit/test_record
+tests_unit_test_record_SOURCES = tests/unit/test_record.c
+tests_unit_test_record_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_record_LDADD = $(STORE_LIBS)
+TESTS += tests/unit/test_record
