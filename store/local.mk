@@ -21,7 +21,8 @@ nodist_libstore_a_SOURCES = %D%/migrations.c
 
 # One a line, in order; the number is the schema's.
 MIGRATIONS = \
-	%D%/migrations/0001_records_and_events.sql
+	%D%/migrations/0001_records_and_events.sql \
+	%D%/migrations/0002_snapshots.sql
 EMBED = build-aux/embed.sh
 EXTRA_DIST += $(EMBED) $(MIGRATIONS)
 CLEANFILES += %D%/migrations.c

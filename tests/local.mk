@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 include %D%/unit/base.mk
+include %D%/unit/bytes.mk
 include %D%/unit/http.mk
 include %D%/unit/store.mk
 include %D%/unit/runtime.mk
