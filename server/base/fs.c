@@ -7,7 +7,6 @@
 
 #include "base/fs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -21,13 +20,6 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/strbuf.h"
-
-static void
-closedirp(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-}
 
 int
 fs_open_dir(int dirfd, const char *path, bool create, mode_t mode, int *ret_fd,
@@ -184,144 +176,4 @@ fs_replace_file(int dirfd, const char *name, const void *data, size_t len,
 		return -1;
 	}
 	return durable ? fs_sync_dir(dirfd, err) : 0;
-}
-
-/* Calls visit for every entry of the directory fd, which is consumed. */
-typedef int (*entry_fn)(int dirfd, const char *name, const struct stat *st,
-			void *arg, struct skiff_error *err);
-
-static int
-for_each_entry(int fd, entry_fn visit, void *arg, struct skiff_error *err)
-{
-	CLEANUP(closedirp) DIR *dir = fdopendir(fd);
-	struct dirent *entry;
-
-	if (!dir) {
-		(void)close(fd);
-		return err_errno(err, errno, "list directory");
-	}
-	while (errno = 0, (entry = readdir(dir)) != NULL) {
-		struct stat st;
-
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return err_errno(err, errno, "stat %s", entry->d_name);
-		if (visit(fd, entry->d_name, &st, arg, err) < 0)
-			return -1;
-	}
-	if (errno)
-		return err_errno(err, errno, "list directory");
-	return 0;
-}
-
-static int
-open_subdir(int dirfd, const char *name)
-{
-	return openat(dirfd, name,
-		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-static int
-remove_entry(int dirfd, const char *name, const struct stat *st, void *arg,
-	     struct skiff_error *err)
-{
-	const dev_t *device = arg;
-	int fd;
-
-	if (!S_ISDIR(st->st_mode)) {
-		if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
-			return err_errno(err, errno, "unlink %s", name);
-		return 0;
-	}
-	if (st->st_dev != *device)
-		return err_set(err, SKIFF_FAILED_PRECONDITION,
-			       "%s is on another file system", name);
-	fd = open_subdir(dirfd, name);
-	if (fd < 0)
-		return err_errno(err, errno, "open %s", name);
-	if (for_each_entry(fd, remove_entry, arg, err) < 0)
-		return err_wrap(err, "%s", name);
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_errno(err, errno, "rmdir %s", name);
-	return 0;
-}
-
-int
-fs_list(int dirfd, const char *path, struct strv *names,
-	struct skiff_error *err)
-{
-	CLEANUP(closedirp) DIR *dir = NULL;
-	struct dirent *entry;
-	int fd = open_subdir(dirfd, path);
-
-	if (fd < 0)
-		return err_errno(err, errno, "open %s", path);
-	dir = fdopendir(fd);
-	if (!dir) {
-		(void)close(fd);
-		return err_errno(err, errno, "list %s", path);
-	}
-	while (errno = 0, (entry = readdir(dir)) != NULL)
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-			strv_add(names, entry->d_name);
-	if (errno)
-		return err_errno(err, errno, "list %s", path);
-	return 0;
-}
-
-int
-fs_remove_tree(int dirfd, const char *path, struct skiff_error *err)
-{
-	struct stat st;
-
-	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return err_errno(err, errno, "stat %s", path);
-	}
-	return remove_entry(dirfd, path, &st, &st.st_dev, err);
-}
-
-struct usage {
-	uint64_t bytes;
-	uint64_t inodes;
-};
-
-static int
-add_usage(int dirfd, const char *name, const struct stat *st, void *arg,
-	  struct skiff_error *err)
-{
-	struct usage *usage = arg;
-	int fd;
-
-	/* A file of n links is met n times: count a share of it each time. */
-	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1) {
-		usage->bytes += (uint64_t)st->st_blocks * 512 / st->st_nlink;
-		return 0;
-	}
-	usage->bytes += (uint64_t)st->st_blocks * 512;
-	usage->inodes++;
-	if (!S_ISDIR(st->st_mode))
-		return 0;
-	fd = open_subdir(dirfd, name);
-	if (fd < 0)
-		return err_errno(err, errno, "open %s", name);
-	return for_each_entry(fd, add_usage, arg, err);
-}
-
-int
-fs_usage(int dirfd, const char *path, uint64_t *ret_bytes, uint64_t *ret_inodes,
-	 struct skiff_error *err)
-{
-	struct usage usage = { 0 };
-	struct stat st;
-
-	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_errno(err, errno, "stat %s", path);
-	if (add_usage(dirfd, path, &st, &usage, err) < 0)
-		return -1;
-	*ret_bytes = usage.bytes;
-	*ret_inodes = usage.inodes;
-	return 0;
 }

@@ -61,13 +61,15 @@ int fs_list(int dirfd, const char *path, struct strv *names,
 
 /*
  * Removes a tree by descriptors, never following a link and never
- * crossing into another file system. A missing path is success.
+ * crossing into another file system. A missing path is success. Neither
+ * depth nor width of the tree costs stack or descriptors.
  */
 int fs_remove_tree(int dirfd, const char *path, struct skiff_error *err);
 
 /*
  * Bytes (st_blocks) and inodes of a tree. A file with n links counts as
- * 1/n of its bytes for each link inside, and as no inode of its own.
+ * 1/n of its bytes for each link inside, and as no inode of its own. What
+ * other file systems hold below it is not counted.
  */
 int fs_usage(int dirfd, const char *path, uint64_t *ret_bytes,
 	     uint64_t *ret_inodes, struct skiff_error *err);

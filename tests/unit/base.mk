@@ -3,3 +3,7 @@ check_PROGRAMS += tests/unit/test_base
 tests_unit_test_base_SOURCES = tests/unit/test_base.c
 tests_unit_test_base_LDADD = $(BASE_LIBS)
 TESTS += tests/unit/test_base
+check_PROGRAMS += %D%/test_fs_tree
+tests_unit_test_fs_tree_SOURCES = %D%/test_fs_tree.c
+tests_unit_test_fs_tree_LDADD = $(BASE_LIBS)
+TESTS += %D%/test_fs_tree
