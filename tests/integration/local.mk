@@ -7,8 +7,8 @@ integration_tests = \
 FAST_TESTS += %D%/client_neutral_text.sh
 
 # Layers: of the unpacker alone, no daemon.
-integration_tests += %D%/unpack_hostile.py
-FAST_TESTS += %D%/unpack_hostile.py
+integration_tests += %D%/unpack_hostile.py %D%/unpack_odd.py
+FAST_TESTS += %D%/unpack_hostile.py %D%/unpack_odd.py
 dist_noinst_DATA += %D%/lib_layers.py
 
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
