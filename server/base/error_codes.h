@@ -20,12 +20,16 @@
 	  "Failed precondition")                                               \
 	X(ABORTED, "aborted", 412, "Aborted")                                  \
 	X(TOO_LARGE, "too_large", 413, "Too large")                            \
+	X(URI_TOO_LONG, "uri_too_long", 414, "URI too long")                   \
 	X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415,               \
 	  "Unsupported media type")                                            \
 	X(OUT_OF_RANGE, "out_of_range", 416, "Out of range")                   \
+	X(EXPECTATION_FAILED, "expectation_failed", 417,                       \
+	  "Expectation failed")                                                \
 	X(MISDIRECTED, "misdirected", 421, "Misdirected request")              \
 	X(LOCKED, "locked", 423, "Locked")                                     \
 	X(RESOURCE_EXHAUSTED, "resource_exhausted", 429, "Resource exhausted") \
+	X(HEADERS_TOO_LARGE, "headers_too_large", 431, "Headers too large")    \
 	X(CANCELLED, "cancelled", 499, "Cancelled")                            \
 	X(INTERNAL, "internal", 500, "Internal error")                         \
 	X(DATA_LOSS, "data_loss", 500, "Data loss")                            \
@@ -34,5 +38,7 @@
 	X(REGISTRY_ERROR, "registry_error", 502, "Registry error")             \
 	X(UNAVAILABLE, "unavailable", 503, "Unavailable")                      \
 	X(DEADLINE_EXCEEDED, "deadline_exceeded", 504, "Deadline exceeded")    \
+	X(VERSION_NOT_SUPPORTED, "version_not_supported", 505,                 \
+	  "HTTP version not supported")                                        \
 	X(INSUFFICIENT_STORAGE, "insufficient_storage", 507,                   \
 	  "Insufficient storage")
