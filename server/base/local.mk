@@ -18,6 +18,7 @@ libbase_a_SOURCES = \
 	%D%/log.c %D%/log.h \
 	%D%/parse.c %D%/parse.h \
 	%D%/proc.c %D%/proc.h \
+	%D%/sock.c %D%/sock.h \
 	%D%/strbuf.c %D%/strbuf.h \
 	%D%/strv.c %D%/strv.h \
 	%D%/workpool.c %D%/workpool.h

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The inside of a response.
+ */
+#include "base/strbuf.h"
+#include "http/response.h"
+
+enum response_kind {
+	RESPONSE_DATA,	 /* owned heap bytes */
+	RESPONSE_STATIC, /* bytes that stay */
+	RESPONSE_FILE,
+	RESPONSE_STREAM,
+	RESPONSE_WAIT,
+};
+
+struct response {
+	enum response_kind kind;
+	int status;
+	char content_type[96]; /* "" for none */
+	char *data;
+	const char *static_data;
+	size_t len;
+	int fd;
+	uint64_t offset;
+	uint64_t length;
+	const struct stream_ops *stream;
+	const struct wait_ops *wait;
+	void *arg; /* of stream or wait; NULL ops once freed */
+	struct deadline deadline;
+	struct strbuf headers; /* name NUL value NUL … */
+};
+
+/* Runs the free of a stream or a wait, unless that was done. */
+void response_release_arg(struct response *response);
