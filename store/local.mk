@@ -13,7 +13,7 @@ libstore_a_SOURCES = \
 	%D%/kinds.c %D%/kinds.h \
 	%D%/labels.c \
 	%D%/migrate.c %D%/migrate.h \
-	%D%/namespace.h \
+	%D%/namespace.c %D%/namespace.h \
 	%D%/page.c %D%/page.h \
 	%D%/record.c %D%/record.h \
 	%D%/writer.c
@@ -26,7 +26,7 @@ MIGRATIONS = \
 EMBED = build-aux/embed.sh
 EXTRA_DIST += $(EMBED) $(MIGRATIONS)
 CLEANFILES += %D%/migrations.c
-%D%/migrations.c: $(EMBED) $(MIGRATIONS)
+%D%/migrations.c: %D%/local.mk $(EMBED) $(MIGRATIONS)
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cd $(srcdir) && \
 	  $(SHELL) $(EMBED) $(MIGRATIONS) >$(abs_builddir)/$@.tmp && \
 	  mv $(abs_builddir)/$@.tmp $(abs_builddir)/$@

@@ -191,7 +191,8 @@ record_key_exists(struct conn *conn, enum record_kind kind, const char *key)
 	struct skiff_error ignored = ERROR_INIT;
 
 	stmt_bind(stmt, "is", (int64_t)kind, key);
-	return stmt_step(stmt, &ignored) > 0;
+	/* What cannot be read may be there: callers delete what is not. */
+	return stmt_step(stmt, &ignored) != 0;
 }
 
 int

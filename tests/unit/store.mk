@@ -10,3 +10,15 @@ tests_unit_test_record_SOURCES = tests/unit/test_record.c
 tests_unit_test_record_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_record_LDADD = $(STORE_LIBS)
 TESTS += tests/unit/test_record
+
+check_PROGRAMS += tests/unit/test_events
+tests_unit_test_events_SOURCES = tests/unit/test_events.c
+tests_unit_test_events_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_events_LDADD = $(STORE_LIBS)
+TESTS += tests/unit/test_events
+
+check_PROGRAMS += tests/unit/test_namespace
+tests_unit_test_namespace_SOURCES = tests/unit/test_namespace.c
+tests_unit_test_namespace_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_namespace_LDADD = $(STORE_LIBS)
+TESTS += tests/unit/test_namespace
