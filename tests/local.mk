@@ -7,6 +7,7 @@ include %D%/unit/runtime.mk
 include %D%/fuzz/local.mk
 include %D%/integration/local.mk
 include %D%/integration/http.mk
+include %D%/integration/shim.mk
 
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .sh .py

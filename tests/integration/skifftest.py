@@ -103,9 +103,10 @@ def _alarm(_signal, _frame):
     raise TimeoutError("test took longer than %d s" % TEST_SECONDS)
 
 
-def main():
-    if not os.access(os.path.join(BUILD, "skiffd"), os.X_OK):
-        print("1..0 # SKIP no skiffd in %s" % BUILD)
+def main(program="skiffd"):
+    """program: what must have been built for the tests to run."""
+    if not os.access(os.path.join(BUILD, program), os.X_OK):
+        print("1..0 # SKIP no %s in %s" % (program, BUILD))
         sys.exit(0)
     sys.stdout.reconfigure(line_buffering=True)
     signal.signal(signal.SIGALRM, _alarm)
