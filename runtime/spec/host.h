@@ -16,10 +16,12 @@ enum cgroup_mode { CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 struct host {
 	enum cgroup_mode cgroup_mode;
 	bool has_swap_accounting;
-	bool may_raise_limits;	  /* CAP_SYS_RESOURCE */
-	uint64_t nofile_hard;	  /* RLIMIT_NOFILE */
-	char kernel[65];	  /* "6.1.0-18-amd64" */
-	char *runtime_path;	  /* runc; NULL when there is none */
+	uint64_t capabilities; /* the daemon's permitted set */
+	bool may_raise_limits; /* CAP_SYS_RESOURCE */
+	int oom_score_adj;     /* the lowest that a container may have, >= 0 */
+	uint64_t nofile_hard;  /* RLIMIT_NOFILE */
+	char kernel[65];       /* "6.1.0-18-amd64" */
+	char *runtime_path;    /* runc; NULL when there is none */
 	char runtime_version[64]; /* "1.1.5+ds1" */
 	bool has_seccomp;	  /* the runtime was built with it */
 	/* Known holes of that version, for people; or NULL. */
@@ -37,5 +39,7 @@ struct host {
 int host_probe(const char *root_path, struct host *ret_host,
 	       struct skiff_error *err);
 void host_done(struct host *host);
+/* What is known against a version of runc, or NULL. */
+const char *host_runtime_warning(const char *version);
 /* "v1", "hybrid", "v2". */
 const char *cgroup_mode_name(enum cgroup_mode mode);

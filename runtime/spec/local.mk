@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 libruntime_a_SOURCES += \
-	%D%/host.h \
-	%D%/rootfs_view.h \
-	%D%/spec.h \
-	%D%/user.h \
-	%D%/wishes.h
+	%D%/caps.c %D%/caps.h \
+	%D%/defaults.c \
+	%D%/host.c %D%/host.h \
+	%D%/mounts.c \
+	%D%/resources.c \
+	%D%/rootfs_view.c %D%/rootfs_view.h \
+	%D%/seccomp.c \
+	%D%/spec.c %D%/spec.h \
+	%D%/spec_check.c \
+	%D%/spec_internal.h \
+	%D%/user.c %D%/user.h \
+	%D%/wishes.c %D%/wishes.h

@@ -14,9 +14,9 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/strv.h"
 
 struct host;
+struct image_config;
 struct rootfs_view;
 struct wishes;
 
@@ -28,22 +28,12 @@ struct wishes;
 #define SPEC_SOURCE_HOSTS "etc/hosts"
 #define SPEC_SOURCE_HOSTNAME "etc/hostname"
 
-/* What a spec takes from an image's config; borrowed. */
-struct spec_image {
-	const char *architecture; /* "amd64", … */
-	const struct strv *env;
-	const struct strv *entrypoint;
-	const struct strv *cmd;
-	const char *cwd;  /* or NULL */
-	const char *user; /* or NULL */
-};
-
 struct spec_request {
 	const struct host *host;
 	const char *ns;
 	const char *id;
 	const struct wishes *wishes;
-	const struct spec_image *image;
+	const struct image_config *image;
 	struct rootfs_view *view; /* for the user, or NULL */
 };
 

@@ -74,5 +74,10 @@ void wishes_decode(const json_t *body, struct wishes *ret_wishes,
 		   struct json_faults *faults);
 void wishes_done(struct wishes *wishes);
 
+/* What is wrong with an absolute path in a container, or NULL. */
+const char *path_fault(const char *path);
+/* Whether a path is dir or lies below it; both normal. */
+bool path_is_below(const char *path, const char *dir);
+
 /* SIGTERM, TERM, 15 → 15; -1 for what is no signal. */
 int signal_number(const char *name);

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Blobs and snapshots: the rooms store/content and store/snapshot.
-check_PROGRAMS += tests/unit/test_content tests/unit/test_snapshots
+check_PROGRAMS += tests/unit/test_content
 tests_unit_test_content_SOURCES = tests/unit/test_content.c \
 	tests/unit/scratch.h
 tests_unit_test_content_LDADD = $(STORE_LIBS)
-tests_unit_test_snapshots_SOURCES = tests/unit/test_snapshots.c \
-	tests/unit/scratch.h
-tests_unit_test_snapshots_LDADD = $(STORE_LIBS)
-TESTS += tests/unit/test_content tests/unit/test_snapshots
+TESTS += tests/unit/test_content

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Putting a spec together. A wish goes before the image's config, that
+ * before the default.
+ */
+#include "config.h"
+
+#include "runtime/spec/spec.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "runtime/spec/caps.h"
+#include "runtime/spec/host.h"
+#include "runtime/spec/rootfs_view.h"
+#include "runtime/spec/spec_internal.h"
+#include "runtime/spec/user.h"
+#include "runtime/spec/wishes.h"
+#include "store/image_config.h"
+
+#define OCI_VERSION "1.0.2"
+#define UMASK_DEFAULT 0022
+#define PATH_DEFAULT                                                           \
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static int
+image_fault(const char *what, struct skiff_error *err)
+{
+	(void)err_set(err, SKIFF_FAILED_PRECONDITION, "%s", what);
+	return err_reason(err, "image_invalid_config");
+}
+
+/* --- process ---------------------------------------------------------- */
+
+static void
+add_all(json_t *array, const struct strv *texts)
+{
+	for (size_t i = 0; i < texts->n; i++)
+		(void)json_array_append_new(array,
+					    json_string(texts->items[i]));
+}
+
+/*
+ * Entrypoint, then arguments. An entrypoint that is wished drops the
+ * image's arguments, which were meant for the image's.
+ */
+static int
+make_args(const struct spec_request *request, json_t **ret_args,
+	  struct skiff_error *err)
+{
+	const struct wishes *wishes = request->wishes;
+	cleanup_json json_t *args = json_array();
+
+	add_all(args, wishes->has_entrypoint ? &wishes->entrypoint
+					     : &request->image->entrypoint);
+	if (wishes->args.n)
+		add_all(args, &wishes->args);
+	else if (!wishes->has_entrypoint)
+		add_all(args, &request->image->cmd);
+	if (json_array_size(args) == 0) {
+		(void)err_set(err, SKIFF_INVALID_ARGUMENT,
+			      "args: the image has no command of its own");
+		return err_field(err, "/args");
+	}
+	*ret_args = STEAL_PTR(args);
+	return 0;
+}
+
+static bool
+is_same_name(const char *a, const char *b)
+{
+	size_t len = strcspn(a, "=");
+
+	return strncmp(a, b, len) == 0 && (b[len] == '=' || !b[len]);
+}
+
+/* A later entry takes the place of an earlier one of the same name. */
+static void
+set_env(json_t *env, const char *entry)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (env, i, item)
+		if (is_same_name(entry, json_string_value(item))) {
+			(void)json_array_set_new(env, i, json_string(entry));
+			return;
+		}
+	(void)json_array_append_new(env, json_string(entry));
+}
+
+static bool
+has_env(const struct spec_request *request, const char *name)
+{
+	const struct strv *lists[] = { &request->image->env,
+				       &request->wishes->env };
+
+	for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
+		for (size_t i = 0; i < lists[k]->n; i++)
+			if (is_same_name(lists[k]->items[i], name))
+				return true;
+	return false;
+}
+
+static json_t *
+make_env(const struct spec_request *request, const struct user *user)
+{
+	cleanup_free char *home = xasprintf("HOME=%s", user->home);
+	json_t *env = json_array();
+
+	set_env(env, PATH_DEFAULT);
+	if (request->wishes->terminal && !has_env(request, "TERM"))
+		set_env(env, "TERM=xterm");
+	for (size_t i = 0; i < request->image->env.n; i++)
+		set_env(env, request->image->env.items[i]);
+	for (size_t i = 0; i < request->wishes->env.n; i++)
+		set_env(env, request->wishes->env.items[i]);
+	if (!has_env(request, "HOME"))
+		set_env(env, home);
+	return env;
+}
+
+/* The image's directory is believed no more than a client's. */
+static int
+make_cwd(const struct spec_request *request, json_t **ret_cwd,
+	 struct skiff_error *err)
+{
+	const char *cwd = request->wishes->cwd;
+	cleanup_free char *of_image = NULL;
+
+	if (!cwd && request->image->working_dir &&
+	    *request->image->working_dir) {
+		const char *given = request->image->working_dir;
+
+		of_image = xasprintf("%s%s", *given == '/' ? "" : "/", given);
+		if (path_fault(of_image) || path_is_below(of_image, "/proc") ||
+		    path_is_below(of_image, "/sys"))
+			return image_fault("the image's working directory "
+					   "cannot be used",
+					   err);
+		cwd = of_image;
+	}
+	*ret_cwd = json_string(cwd ? cwd : "/");
+	return 0;
+}
+
+static int
+find_user(const struct spec_request *request, struct user *ret_user,
+	  struct skiff_error *err)
+{
+	const char *wish = request->wishes->user;
+	const char *of_image = request->image->user;
+
+	if (user_resolve(request->view,
+			 wish	    ? wish
+			 : of_image ? of_image
+				    : "",
+			 ret_user, err) == 0)
+		return 0;
+	/* The client cannot mend what it did not say. */
+	if (!wish && err->code == SKIFF_INVALID_ARGUMENT) {
+		err->code = SKIFF_FAILED_PRECONDITION;
+		(void)err_field(err, "");
+		(void)err_wrap(err, "the image's user");
+		(void)err_reason(err, "image_invalid_config");
+	}
+	return -1;
+}
+
+static json_t *
+user_to_json(const struct user *user)
+{
+	json_t *groups = json_array();
+
+	for (size_t i = 0; i < user->n_groups; i++)
+		(void)json_array_append_new(groups,
+					    json_integer(user->groups[i]));
+	return json_pack("{s:I, s:I, s:i, s:o}", "uid", (json_int_t)user->uid,
+			 "gid", (json_int_t)user->gid, "umask", UMASK_DEFAULT,
+			 "additionalGids", groups);
+}
+
+static json_t *
+caps_to_json(uint64_t caps)
+{
+	json_t *names = json_array();
+	json_t *sets;
+
+	for (unsigned int i = 0; cap_name(i); i++)
+		if (caps_have(caps, i))
+			(void)json_array_append_new(names,
+						    json_string(cap_name(i)));
+	/* Inheritable and ambient stay empty: CVE-2022-24769. */
+	sets = json_pack("{s:O, s:O, s:O, s:[], s:[]}", "bounding", names,
+			 "effective", names, "permitted", names, "inheritable",
+			 "ambient");
+	json_decref(names);
+	return sets;
+}
+
+static int
+check_caps(const struct spec_request *request, struct skiff_error *err)
+{
+	const struct strv *add = &request->wishes->cap_add;
+
+	for (size_t i = 0; i < add->n; i++) {
+		int number = cap_number(add->items[i]);
+		char pointer[64];
+
+		if (number < 0 || caps_have(request->host->capabilities,
+					    (unsigned int)number))
+			continue;
+		(void)snprintf(pointer, sizeof(pointer),
+			       "/capabilities/add/%zu", i);
+		(void)err_set(err, SKIFF_INVALID_ARGUMENT,
+			      "%s: the daemon itself does not have it",
+			      add->items[i]);
+		return err_field(err, pointer);
+	}
+	return 0;
+}
+
+static int
+make_process(const struct spec_request *request, uint64_t caps,
+	     json_t **ret_process, struct skiff_error *err)
+{
+	CLEANUP(user_done) struct user user = { 0 };
+	cleanup_json json_t *args = NULL;
+	json_t *cwd = NULL;
+
+	if (make_args(request, &args, err) < 0 ||
+	    find_user(request, &user, err) < 0 ||
+	    make_cwd(request, &cwd, err) < 0)
+		return -1;
+	*ret_process =
+	    json_pack("{s:b, s:o, s:O, s:o, s:o, s:o, s:o, s:b, s:i}",
+		      "terminal", request->wishes->terminal, "user",
+		      user_to_json(&user), "args", args, "env",
+		      make_env(request, &user), "cwd", cwd, "capabilities",
+		      caps_to_json(caps), "rlimits",
+		      spec_rlimits(request->host), "noNewPrivileges", 1,
+		      "oomScoreAdj", request->host->oom_score_adj);
+	return 0;
+}
+
+/* --- the rest --------------------------------------------------------- */
+
+static char *
+cgroups_path(const struct host *host, const char *ns, const char *id)
+{
+	return xasprintf("%s/%s/%s", host->cgroup_prefix, ns, id);
+}
+
+static json_t *
+make_linux(const struct spec_request *request, uint64_t caps)
+{
+	const struct host *host = request->host;
+	const struct wishes *wishes = request->wishes;
+	cleanup_free char *path = cgroups_path(host, request->ns, request->id);
+	json_t *sysctl = spec_sysctl(wishes);
+	json_t *seccomp = NULL;
+	json_t *linux_part =
+	    json_pack("{s:s, s:o, s:o, s:o, s:o, s:s}", "cgroupsPath", path,
+		      "namespaces", spec_namespaces(wishes), "resources",
+		      spec_resources(host, wishes), "maskedPaths",
+		      spec_masked_paths(host), "readonlyPaths",
+		      spec_readonly_paths(), "rootfsPropagation", "rprivate");
+
+	if (sysctl)
+		(void)json_object_set_new(linux_part, "sysctl", sysctl);
+	if (host->has_seccomp)
+		seccomp = spec_seccomp(caps, request->image->architecture);
+	if (seccomp)
+		(void)json_object_set_new(linux_part, "seccomp", seccomp);
+	return linux_part;
+}
+
+/* The id is the name, as far as a hostname may be long. */
+static void
+default_hostname(const char *id, char name[HOSTNAME_MAX + 1])
+{
+	size_t len = strnlen(id, HOSTNAME_MAX);
+
+	memcpy(name, id, len);
+	while (len > 0 && !isalnum((unsigned char)name[len - 1]))
+		len--;
+	name[len] = '\0';
+}
+
+int
+spec_build(const struct spec_request *request, json_t **ret_spec,
+	   struct skiff_error *err)
+{
+	const struct wishes *wishes = request->wishes;
+	uint64_t caps = caps_apply(&wishes->cap_add, &wishes->cap_drop,
+				   request->host->capabilities);
+	cleanup_json json_t *process = NULL;
+	cleanup_json json_t *spec = NULL;
+	cleanup_free char *text = NULL;
+	char hostname[HOSTNAME_MAX + 1];
+
+	if (check_caps(request, err) < 0 ||
+	    make_process(request, caps, &process, err) < 0)
+		return -1;
+	default_hostname(request->id, hostname);
+	spec =
+	    json_pack("{s:s, s:O, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion",
+		      OCI_VERSION, "process", process, "root", "path", "rootfs",
+		      "readonly", wishes->read_only, "hostname",
+		      wishes->hostname ? wishes->hostname : hostname, "mounts",
+		      spec_mounts(wishes), "linux", make_linux(request, caps));
+	if (!spec)
+		return image_fault("the image's config holds text that is "
+				   "not UTF-8",
+				   err);
+	text = json_text(spec);
+	if (strlen(text) > SPEC_MAX_BYTES)
+		return err_set(err, SKIFF_TOO_LARGE,
+			       "the spec would be larger than %d bytes",
+			       SPEC_MAX_BYTES);
+	*ret_spec = STEAL_PTR(spec);
+	return 0;
+}
+
+json_t *
+spec_adopt(const json_t *spec, const struct host *host, const char *ns,
+	   const char *id)
+{
+	cleanup_free char *path = cgroups_path(host, ns, id);
+	json_t *copy = json_deep_copy(spec);
+	json_t *part;
+
+	part = json_object_get(copy, "root");
+	if (!part) {
+		part = json_object();
+		(void)json_object_set_new(copy, "root", part);
+	}
+	json_set_text(part, "path", "rootfs");
+	part = json_object_get(copy, "linux");
+	if (!part) {
+		part = json_object();
+		(void)json_object_set_new(copy, "linux", part);
+	}
+	if (!json_object_get(part, "cgroupsPath"))
+		json_set_text(part, "cgroupsPath", path);
+	return copy;
+}
+
+const char *
+spec_cgroups_path(const json_t *spec)
+{
+	return json_string_value(
+	    json_object_get(json_object_get(spec, "linux"), "cgroupsPath"));
+}
