@@ -43,6 +43,10 @@ int container_create(const struct container_context *context, const char *ns,
 		     char **ret_doc, int64_t *ret_revision,
 		     struct skiff_error *err);
 
+/* "calm-otter-3f9a07": 13 characters at least, for people; returns buf. */
+#define CONTAINER_ID_SIZE 40
+const char *container_random_id(char buf[CONTAINER_ID_SIZE]);
+
 /*
  * Removes the record and the snapshot that was made with it.
  * SKIFF_FAILED_PRECONDITION, reason "task_exists", with the task's state,

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing a task's directory.
+ */
+#include "config.h"
+
+#include "runtime/bundle.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/strbuf.h"
+#include "runtime/shim_client.h"
+#include "runtime/spec/spec.h"
+#include "runtime/spec/wishes.h"
+#include "store/snapshot/snapshots.h"
+
+#define HOST_FILE_MAX (1024 * 1024)
+#define MKDIR_TRIES 8
+#define LOCALHOST                                                              \
+	"127.0.0.1\tlocalhost\n"                                               \
+	"::1\tlocalhost ip6-localhost ip6-loopback\n"
+
+/* --- generated files -------------------------------------------------- */
+
+static bool
+has_own_network(const json_t *spec)
+{
+	const json_t *list =
+	    json_object_get(json_object_get(spec, "linux"), "namespaces");
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item)
+		if (strcmp(json_get_text(item, "type"), "network") == 0)
+			return true;
+	return false;
+}
+
+/* A copy of the host's file, or fallback without one. */
+static char *
+host_file(const char *path, const char *fallback)
+{
+	struct skiff_error ignored = ERROR_INIT;
+	char *text;
+	size_t len;
+
+	if (fs_read_file(AT_FDCWD, path, HOST_FILE_MAX, &text, &len,
+			 &ignored) == 0)
+		return text;
+	return xstrdup(fallback);
+}
+
+static char *
+generated_text(const json_t *spec, const char *source)
+{
+	const char *hostname = json_get_text(spec, "hostname");
+	bool is_own = has_own_network(spec);
+
+	if (strcmp(source, SPEC_SOURCE_HOSTNAME) == 0)
+		return xasprintf("%s\n", hostname);
+	if (strcmp(source, SPEC_SOURCE_HOSTS) == 0)
+		return is_own ? xasprintf(LOCALHOST "127.0.1.1\t%s\n", hostname)
+			      : host_file("/etc/hosts", LOCALHOST);
+	if (strcmp(source, SPEC_SOURCE_RESOLV_CONF) == 0)
+		return is_own ? xstrdup("# This container has no network.\n")
+			      : host_file("/etc/resolv.conf", "");
+	return NULL;
+}
+
+static int
+write_generated(int bundle_fd, const json_t *spec, struct skiff_error *err)
+{
+	json_t *mount;
+	size_t i;
+
+	json_array_foreach (json_object_get(spec, "mounts"), i, mount) {
+		const char *source = json_get_text(mount, "source");
+		cleanup_free char *text = generated_text(spec, source);
+
+		if (text &&
+		    fs_replace_file(bundle_fd, source, text, strlen(text), 0644,
+				    /* durable= */ false, err) < 0)
+			return err_wrap(err, "write %s", source);
+	}
+	return 0;
+}
+
+/* --- mount points ----------------------------------------------------- */
+
+static bool
+is_bind(const json_t *mount)
+{
+	json_t *option;
+	size_t i;
+
+	json_array_foreach (json_object_get(mount, "options"), i, option) {
+		const char *text = json_string_value(option);
+
+		if (text &&
+		    (strcmp(text, "bind") == 0 || strcmp(text, "rbind") == 0))
+			return true;
+	}
+	return strcmp(json_get_text(mount, "type"), "bind") == 0;
+}
+
+/* Lies on an earlier mount, so the root filesystem never shows there. */
+static bool
+is_covered(const json_t *mounts, size_t i, const char *target)
+{
+	for (size_t k = 0; k < i; k++) {
+		const char *other =
+		    json_get_text(json_array_get(mounts, k), "destination");
+
+		if (strcmp(other, target) != 0 && path_is_below(target, other))
+			return true;
+	}
+	return false;
+}
+
+static int
+stat_source(int bundle_fd, const char *source, bool *ret_is_dir,
+	    struct skiff_error *err)
+{
+	struct stat st;
+
+	if (fstatat(bundle_fd, source, &st, 0) < 0) {
+		if (errno != ENOENT && errno != ENOTDIR)
+			return err_errno(err, errno, "mount source %s", source);
+		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+			      "mount source %s: not found", source);
+		return err_reason(err, "mount_source_not_found");
+	}
+	*ret_is_dir = S_ISDIR(st.st_mode);
+	return 0;
+}
+
+static int
+write_mountpoints(int task_fd, int bundle_fd, const json_t *spec,
+		  struct skiff_error *err)
+{
+	const json_t *mounts = json_object_get(spec, "mounts");
+	cleanup_free struct shim_mountpoint *points =
+	    xcalloc(json_array_size(mounts) + 1, sizeof(*points));
+	size_t i, n = 0;
+	json_t *mount;
+
+	json_array_foreach (mounts, i, mount) {
+		const char *target = json_get_text(mount, "destination");
+		bool is_dir = true;
+
+		if (is_bind(mount) &&
+		    stat_source(bundle_fd, json_get_text(mount, "source"),
+				&is_dir, err) < 0)
+			return -1;
+		if (!is_covered(mounts, i, target))
+			points[n++] =
+			    (struct shim_mountpoint){ .path = target,
+						      .is_dir = is_dir };
+	}
+	return shim_write_mountpoints(task_fd, points, n, err);
+}
+
+static int
+write_mounts(int task_fd, const struct bundle_request *request,
+	     struct skiff_error *err)
+{
+	cleanup_free struct shim_mount *mounts =
+	    xcalloc(request->n_mounts + 1, sizeof(*mounts));
+
+	for (size_t i = 0; i < request->n_mounts; i++) {
+		const struct mount *mount = &request->mounts[i];
+
+		mounts[i] = (struct shim_mount){
+			.type = mount->type,
+			.source = mount->source,
+			.options = (const char *const *)mount->options.items,
+			.n_options = mount->options.n,
+		};
+	}
+	return shim_write_mounts(task_fd, mounts, request->n_mounts, err);
+}
+
+/* --- the directory ---------------------------------------------------- */
+
+static int
+fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
+{
+	cleanup_free char *config = json_text(request->spec);
+	cleanup_close int bundle_fd = -1;
+
+	if (fs_open_dir(task_fd, "bundle", /* create= */ true, 0700, &bundle_fd,
+			err) < 0 ||
+	    fs_mkdir_all(bundle_fd, "rootfs", 0755, err) < 0 ||
+	    fs_mkdir_all(bundle_fd, "etc", 0755, err) < 0 ||
+	    write_generated(bundle_fd, request->spec, err) < 0 ||
+	    write_mountpoints(task_fd, bundle_fd, request->spec, err) < 0 ||
+	    write_mounts(task_fd, request, err) < 0 ||
+	    fault_hit(FAULT_BUNDLE_CONFIG, err) < 0)
+		return -1;
+	return fs_replace_file(bundle_fd, "config.json", config, strlen(config),
+			       0600, /* durable= */ false, err);
+}
+
+/*
+ * The last task of a namespace may be taking the namespace's directory
+ * away just now: then once more.
+ */
+static int
+make_dir(const char *path, struct skiff_error *err)
+{
+	for (int i = 0;; i++) {
+		struct skiff_error fault = ERROR_INIT;
+
+		if (fs_mkdir_all(AT_FDCWD, path, 0700, &fault) == 0)
+			return 0;
+		if (fault.code != SKIFF_NOT_FOUND || i == MKDIR_TRIES) {
+			*err = fault;
+			return -1;
+		}
+	}
+}
+
+int
+bundle_make(const struct bundle_request *request, struct skiff_error *err)
+{
+	cleanup_close int task_fd = -1;
+	struct skiff_error ignored = ERROR_INIT;
+
+	if (fs_remove_tree(AT_FDCWD, request->task_dir, err) < 0 ||
+	    make_dir(request->task_dir, err) < 0 ||
+	    fs_open_dir(AT_FDCWD, request->task_dir, /* create= */ false, 0,
+			&task_fd, err) < 0)
+		return err_wrap(err, "task directory");
+	if (fill(task_fd, request, err) == 0)
+		return 0;
+	(void)bundle_remove(request->task_dir, &ignored);
+	return -1;
+}
+
+int
+bundle_remove(const char *task_dir, struct skiff_error *err)
+{
+	cleanup_free char *parent = xstrdup(task_dir);
+	char *slash = strrchr(parent, '/');
+
+	if (fs_remove_tree(AT_FDCWD, task_dir, err) < 0)
+		return err_wrap(err, "task directory");
+	/* Refused, rightly, while the namespace has other tasks. */
+	if (slash) {
+		*slash = '\0';
+		(void)rmdir(parent);
+	}
+	return 0;
+}
