@@ -277,7 +277,8 @@ fs_list(int dirfd, const char *path, struct strv *names,
 		return -1;
 	}
 	while (errno = 0, (entry = readdir(dir)) != NULL)
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+		if (strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0)
 			strv_add(names, entry->d_name);
 	if (errno)
 		return err_errno(err, errno, "list %s", path);
