@@ -5,7 +5,13 @@ libruntime_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 RUNTIME_LIBS = libruntime.a $(STORE_LIBS)
 libruntime_a_SOURCES = \
 	%D%/bundle.c %D%/bundle.h \
+	%D%/cgroup/path.c %D%/cgroup/path.h \
 	%D%/container.c %D%/container.h \
-	%D%/container_id.c
+	%D%/container_id.c \
+	%D%/logs/reader.c %D%/logs/reader.h \
+	%D%/shim_client.c %D%/shim_client.h \
+	%D%/shim_cleanup.c \
+	%D%/shim_proto.c %D%/shim_proto.h
 
 include %D%/spec/local.mk
+include %D%/shim/local.mk

@@ -20,19 +20,36 @@
 	X(BLOB_TRASH, "blob.trash", "delete")                                  \
 	X(BLOB_UNLINK, "blob.unlink", "delete")                                \
 	X(BLOB_WRITE, "blob.write", "pull")                                    \
-	X(DB_COMMIT_AFTER, "db.commit.after", "create")                        \
-	X(DB_COMMIT_BEFORE, "db.commit.before", "create")                      \
 	X(BUNDLE_CONFIG, "bundle.config", "start")                             \
 	X(CONTAINER_COMMIT, "container.commit", "create")                      \
 	X(CONTAINER_COMMITTED, "container.committed", "create")                \
 	X(CONTAINER_DELETE, "container.delete", "delete")                      \
 	X(CONTAINER_DELETED, "container.deleted", "delete")                    \
+	X(DB_COMMIT_AFTER, "db.commit.after", "create")                        \
+	X(DB_COMMIT_BEFORE, "db.commit.before", "create")                      \
 	X(LAYER_COMMIT, "layer.commit", "pull")                                \
 	X(LAYER_COMMITTED, "layer.committed", "pull")                          \
 	X(LAYER_SYNCFS, "layer.syncfs", "pull")                                \
+	X(SHIM_CREATE_AFTER, "shim.create.after", "create")                    \
+	X(SHIM_CREATE_BEFORE, "shim.create.before", "create")                  \
+	X(SHIM_DELETE_AFTER, "shim.delete.after", "delete")                    \
+	X(SHIM_DELETE_BEFORE, "shim.delete.before", "delete")                  \
+	X(SHIM_EXIT_RECORD_AFTER, "shim.exit_record.after", "exit")            \
+	X(SHIM_EXIT_RECORD_BEFORE, "shim.exit_record.before", "exit")          \
+	X(SHIM_MOUNT_AFTER, "shim.mount.after", "create")                      \
+	X(SHIM_MOUNT_BEFORE, "shim.mount.before", "create")                    \
+	X(SHIM_NOTIFY, "shim.notify", "exit")                                  \
+	X(SHIM_READY, "shim.ready", "create")                                  \
+	X(SHIM_START_AFTER, "shim.start.after", "start")                       \
+	X(SHIM_START_BEFORE, "shim.start.before", "start")                     \
 	X(SNAPSHOT_DELETE, "snapshot.delete", "delete")                        \
 	X(SNAPSHOT_MKDIR, "snapshot.mkdir", "create")                          \
 	X(SNAPSHOT_REMOVE, "snapshot.remove", "delete")                        \
 	X(SNAPSHOT_ROW, "snapshot.row", "create")                              \
 	X(SNAPSHOT_SYNC, "snapshot.sync", "create")                            \
-	X(SNAPSHOT_TRASH, "snapshot.trash", "delete")
+	X(SNAPSHOT_TRASH, "snapshot.trash", "delete")                          \
+	X(TASK_SHIM_DELETE_AFTER, "task.shim_delete.after", "delete")          \
+	X(TASK_SHIM_DELETE_BEFORE, "task.shim_delete.before", "delete")        \
+	X(TASK_SHIM_READY, "task.shim_ready", "create")                        \
+	X(TASK_SHIM_SPAWN_AFTER, "task.shim_spawn.after", "create")            \
+	X(TASK_SHIM_SPAWN_BEFORE, "task.shim_spawn.before", "create")

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Blobs and snapshots: the rooms store/content and store/snapshot.
-check_PROGRAMS += tests/unit/test_content
+check_PROGRAMS += tests/unit/test_content tests/unit/test_snapshots
 tests_unit_test_content_SOURCES = tests/unit/test_content.c \
 	tests/unit/scratch.h
 tests_unit_test_content_LDADD = $(STORE_LIBS)
-TESTS += tests/unit/test_content
+tests_unit_test_snapshots_SOURCES = tests/unit/test_snapshots.c \
+	tests/unit/scratch.h
+tests_unit_test_snapshots_LDADD = $(STORE_LIBS)
+TESTS += tests/unit/test_content tests/unit/test_snapshots

@@ -18,6 +18,14 @@
 #include <string.h>
 
 static bool tap_is_ok;
+static const char *tap_skip_reason;
+
+/* Ends the test here: it says why this machine cannot run it. */
+#define SKIP(reason)                                                           \
+	do {                                                                   \
+		tap_skip_reason = (reason);                                    \
+		return;                                                        \
+	} while (0)
 
 #define CHECK(condition)                                                       \
 	do {                                                                   \
@@ -54,10 +62,13 @@ tap_run(const struct tap_test *tests, size_t n)
 	(void)printf("1..%zu\n", n);
 	for (size_t i = 0; i < n; i++) {
 		tap_is_ok = true;
+		tap_skip_reason = NULL;
 		tests[i].run();
 		n_failed += !tap_is_ok;
-		(void)printf("%s %zu - %s\n", tap_is_ok ? "ok" : "not ok",
-			     i + 1, tests[i].name);
+		(void)printf("%s %zu - %s%s%s\n", tap_is_ok ? "ok" : "not ok",
+			     i + 1, tests[i].name,
+			     tap_skip_reason ? " # SKIP " : "",
+			     tap_skip_reason ? tap_skip_reason : "");
 	}
 	return n_failed > 0;
 }

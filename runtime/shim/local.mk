@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# skiff-shim: a program of its own, small enough to have one per task. It
+# takes from libbase.a only what it calls, and the files it shares with
+# the daemon's side of the protocol.
+skifflibexecdir = $(libexecdir)/skiff
+skifflibexec_PROGRAMS = skiff-shim
+skiff_shim_CPPFLAGS = $(AM_CPPFLAGS)
+skiff_shim_SOURCES = \
+	%D%/shim.h \
+	%D%/main.c \
+	%D%/control.c \
+	%D%/output.c \
+	%D%/rootfs.c \
+	%D%/runtime.c \
+	%D%/supervise.c \
+	runtime/cgroup/path.c runtime/cgroup/path.h \
+	runtime/shim_proto.c runtime/shim_proto.h
+skiff_shim_LDADD = libbase.a
+if SHIM_IS_STATIC
+skiff_shim_LDFLAGS = $(AM_LDFLAGS) -static
+endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * skiff-shim: arguments, the steps of create in their order, the loop.
+ * What it is and what it owns: shim.h; what it says: docs/SHIM_PROTOCOL.md.
+ */
+#include "config.h"
+
+#include "runtime/shim/shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fault.h"
+
+#define READY_FD 3
+#define EXIT_USAGE 64
+
+_Alignas(65536) unsigned char shim_scratch[SHIM_SCRATCH_SIZE];
+
+static struct shim the_shim = {
+	.task_fd = -1,
+	.rootfs_fd = -1,
+	.ready_fd = READY_FD,
+	.null_fd = -1,
+	.signal_fd = -1,
+	.listen_fd = -1,
+	.console_fd = -1,
+	.stdin_fd = -1,
+	.init_fd = -1,
+	.oom_fd = -1,
+	.log_fd = -1,
+	.index_fd = -1,
+	.outputs = { { .fd = -1, .stream = SHIM_STDOUT },
+		     { .fd = -1, .stream = SHIM_STDERR } },
+	.phase = SHIM_CREATED,
+	.has_log = true,
+};
+
+static const struct option long_options[] = {
+	{ "runtime", required_argument, NULL, 'r' },
+	{ "runtime-root", required_argument, NULL, 'R' },
+	{ "id", required_argument, NULL, 'i' },
+	{ "socket", required_argument, NULL, 's' },
+	{ "terminal", no_argument, NULL, 't' },
+	{ "stdin", no_argument, NULL, 'n' },
+	{ "no-log", no_argument, NULL, 'l' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static bool
+parse_arguments(struct shim *shim, int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
+		if (c == 'r')
+			shim->runtime = optarg;
+		else if (c == 'R')
+			shim->runtime_root = optarg;
+		else if (c == 'i')
+			shim->id = optarg;
+		else if (c == 's')
+			shim->socket = optarg;
+		else if (c == 't')
+			shim->has_terminal = true;
+		else if (c == 'n')
+			shim->has_stdin = true;
+		else if (c == 'l')
+			shim->has_log = false;
+		else
+			return false;
+	}
+	if (optind != argc - 1 || argv[optind][0] != '/')
+		return false;
+	shim->task_dir = argv[optind];
+	return shim->runtime && shim->runtime[0] == '/' && shim->runtime_root &&
+	       shim->runtime_root[0] == '/' && shim->id && shim->id[0] &&
+	       shim->id[0] != '-' && !strchr(shim->id, '/') && shim->socket &&
+	       shim->socket[0] == '/' && strlen(shim->task_dir) < PATH_MAX - 64;
+}
+
+/* Descriptors, signals, session: nothing of whoever started us is left. */
+static int
+detach(struct shim *shim, struct skiff_error *err)
+{
+	static const int ignored[] = { SIGHUP,	SIGINT,	 SIGQUIT, SIGTERM,
+				       SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2 };
+	sigset_t children;
+
+	if (syscall(SYS_close_range, READY_FD + 1, ~0U, 0) < 0 ||
+	    fcntl(READY_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return err_errno(err, errno, "descriptors");
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		(void)signal(ignored[i], SIG_IGN);
+	(void)sigemptyset(&children);
+	(void)sigaddset(&children, SIGCHLD);
+	(void)sigprocmask(SIG_SETMASK, &children, NULL);
+	shim->signal_fd = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+	shim->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (shim->signal_fd < 0 || shim->null_fd < 0)
+		return err_errno(err, errno, "descriptors");
+	(void)setsid(); /* fails when the parent did so for us */
+	(void)umask(022);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return err_errno(err, errno, "become subreaper");
+	shim->task_fd =
+	    open(shim->task_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (shim->task_fd < 0 || fchdir(shim->task_fd) < 0)
+		return err_errno(err, errno, "%s", shim->task_dir);
+	return 0;
+}
+
+static int
+create(struct shim *shim, struct skiff_error *err)
+{
+	if (shim_record_identity(shim, err) < 0 ||
+	    shim_rootfs_mount(shim, err) < 0 ||
+	    shim_rootfs_check(shim, err) < 0)
+		return -1;
+	/* Held open it would keep the snapshot busy. */
+	closep(&shim->rootfs_fd);
+	shim->rootfs_fd = -1;
+	if (shim_output_open_log(shim, err) < 0 ||
+	    shim_runtime_create(shim, err) < 0 ||
+	    shim_adopt_init(shim, err) < 0 ||
+	    shim_control_listen(shim, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* One frame and the end of the pipe: the daemon waits for no less. */
+static int
+tell_ready(struct shim *shim, const struct shim_message *m,
+	   struct skiff_error *err)
+{
+	unsigned char buf[4096];
+	size_t len = shim_encode(m, buf, sizeof(buf));
+
+	if (write(shim->ready_fd, buf, len) != (ssize_t)len)
+		return err_errno(err, errno, "tell that the task is created");
+	closep(&shim->ready_fd);
+	shim->ready_fd = -1;
+	return 0;
+}
+
+static int
+begin(struct shim *shim)
+{
+	struct shim_message m = { .type = SHIM_READY };
+	struct skiff_error err = ERROR_INIT;
+	struct skiff_error ignored = ERROR_INIT;
+
+	if (fault_setup(&err) < 0 || detach(shim, &err) < 0)
+		goto fail;
+	if (create(shim, &err) < 0 || fault_hit(FAULT_SHIM_READY, &err) < 0)
+		goto undo;
+	m.u.ready = shim->who;
+	if (tell_ready(shim, &m, &err) < 0)
+		goto undo;
+	/* A daemon's terminal or pipe must not be held by its containers. */
+	for (int i = 0; i < 3; i++)
+		(void)dup2(shim->null_fd, i);
+	(void)madvise(shim_scratch, sizeof(shim_scratch), MADV_DONTNEED);
+	return 0;
+undo:
+	shim_undo_create(shim);
+fail:
+	shim_error_to_message(&err, 0, &m);
+	(void)tell_ready(shim, &m, &ignored);
+	return -1;
+}
+
+static int
+turn_timeout_ms(const struct shim *shim)
+{
+	if (!shim->has_ended || shim->is_recorded)
+		return -1;
+	return deadline_poll_ms(shim->phase == SHIM_STOPPED ? shim->next_try
+							    : shim->drain);
+}
+
+void
+shim_turn(struct shim *shim, bool with_control)
+{
+	struct pollfd fds[4 + SHIM_MAX_CONNECTIONS];
+	nfds_t n = with_control ? ARRAY_SIZE(fds) : 3;
+
+	fds[0] = (struct pollfd){ .fd = shim->signal_fd, .events = POLLIN };
+	for (size_t i = 0; i < 2; i++)
+		fds[1 + i] = (struct pollfd){ .fd = shim->outputs[i].fd,
+					      .events = POLLIN };
+	fds[3] = (struct pollfd){ .fd = shim->listen_fd, .events = POLLIN };
+	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++) {
+		const struct shim_connection *c = &shim->connections[i];
+
+		fds[4 + i] = (struct pollfd){
+			.fd = c->fd,
+			.events =
+			    (short)(POLLIN | (c->owes_exit ? POLLOUT : 0)),
+		};
+	}
+	if (poll(fds, n, turn_timeout_ms(shim)) < 0)
+		return;
+	for (size_t i = 0; i < 2; i++)
+		if (fds[1 + i].revents)
+			shim_output_pump(shim, &shim->outputs[i]);
+	if (fds[0].revents)
+		shim_reap(shim);
+	shim_settle(shim);
+	if (!with_control)
+		return;
+	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS && !shim->is_deleted; i++) {
+		struct shim_connection *c = &shim->connections[i];
+
+		if (fds[4 + i].revents & POLLOUT)
+			shim_control_tell_exit(shim, c);
+		if (c->fd >= 0 && (fds[4 + i].revents & ~POLLOUT))
+			shim_control_serve(shim, c);
+	}
+	if (fds[3].revents)
+		shim_control_accept(shim);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct shim *shim = &the_shim;
+
+	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++)
+		shim->connections[i].fd = -1;
+	if (!parse_arguments(shim, argc, argv)) {
+		(void)fprintf(
+		    stderr,
+		    "usage: skiff-shim --runtime PATH --runtime-root "
+		    "DIR --id ID --socket PATH\n"
+		    "	[--terminal] [--stdin] [--no-log] TASK_DIR\n"
+		    "Started by skiffd, with a pipe as descriptor 3.\n");
+		return EXIT_USAGE;
+	}
+	if (begin(shim) < 0)
+		return 1;
+	while (!shim->is_deleted)
+		shim_turn(shim, /* with_control= */ true);
+	return 0;
+}

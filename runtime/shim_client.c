@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's side of a shim: spawn, reconnect, calls, the news of the
+ * end. Cleaning up after a dead one: shim_cleanup.c.
+ */
+#include "config.h"
+
+#include "runtime/shim_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fault.h"
+#include "base/fs.h"
+#include "base/proc.h"
+#include "base/strbuf.h"
+#include "base/strv.h"
+
+#define FRAME_SIZE 4096 /* of all answers; only stdin is larger */
+#define CLEANUP_TIMEOUT_MS 10000
+#define LEAVE_TIMEOUT_MS 5000
+#define SMALL_FILE_MAX 4096
+
+struct shim_client {
+	char *socket;
+	struct shim_identity who;
+	int shim_fd; /* pidfd */
+	int event_fd;
+	bool is_child; /* ours to reap */
+	atomic_bool is_reaped;
+	bool is_gone; /* of the thread that reads events */
+};
+
+static int
+write_list(int task_fd, const char *name, const struct strbuf *text,
+	   struct skiff_error *err)
+{
+	return fs_replace_file(task_fd, name, text->buf, text->len, 0600,
+			       /* durable= */ false, err);
+}
+
+int
+shim_write_mounts(int task_fd, const struct shim_mount *mounts, size_t n,
+		  struct skiff_error *err)
+{
+	CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
+
+	for (size_t i = 0; i < n; i++) {
+		strbuf_add(&text, mounts[i].type, strlen(mounts[i].type) + 1);
+		strbuf_add(&text, mounts[i].source,
+			   strlen(mounts[i].source) + 1);
+		for (size_t k = 0; k < mounts[i].n_options; k++) {
+			const char *option = mounts[i].options[k];
+
+			if (*option)
+				strbuf_add(&text, option, strlen(option) + 1);
+		}
+		strbuf_add(&text, "", 1);
+	}
+	return write_list(task_fd, SHIM_FILE_MOUNTS, &text, err);
+}
+
+int
+shim_write_mountpoints(int task_fd, const struct shim_mountpoint *points,
+		       size_t n, struct skiff_error *err)
+{
+	CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
+
+	for (size_t i = 0; i < n; i++) {
+		strbuf_addch(&text, points[i].is_dir ? 'd' : 'f');
+		strbuf_add(&text, points[i].path, strlen(points[i].path) + 1);
+	}
+	return write_list(task_fd, SHIM_FILE_MOUNTPOINTS, &text, err);
+}
+
+static int
+gone(struct skiff_error *err, enum skiff_code code, const char *what)
+{
+	(void)err_set(err, code, "%s", what);
+	return err_reason(err, "shim_gone");
+}
+
+static int
+wait_ready(int fd, short events, struct deadline deadline,
+	   struct skiff_error *err)
+{
+	struct pollfd ready = { .fd = fd, .events = events };
+	int n;
+
+	do {
+		n = poll(&ready, 1, deadline_poll_ms(deadline));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_errno(err, errno, "wait for the shim");
+	if (n == 0)
+		return err_set(err, SKIFF_DEADLINE_EXCEEDED,
+			       "the shim does not answer");
+	return 0;
+}
+
+/* A stranger on the path is none of ours, whatever it answers. */
+static int
+check_peer(int fd, uint32_t shim_pid, struct skiff_error *err)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return err_errno(err, errno, "peer of the shim's socket");
+	if (peer.uid != geteuid() || (uint32_t)peer.pid != shim_pid)
+		return err_set(err, SKIFF_PERMISSION_DENIED,
+			       "the shim's socket belongs to process %d of "
+			       "user %u",
+			       (int)peer.pid, (unsigned int)peer.uid);
+	return 0;
+}
+
+static int
+open_connection(const char *path, uint32_t shim_pid, struct deadline deadline,
+		int *ret_fd, struct skiff_error *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup_close int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "socket path %s is too long", path);
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_errno(err, errno, "socket");
+	/* EAGAIN: its backlog is full. */
+	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		if (errno == ECONNREFUSED || errno == ENOENT)
+			return gone(err, SKIFF_UNAVAILABLE, "the shim is gone");
+		if (errno != EAGAIN && errno != EINTR)
+			return err_errno(err, errno, "connect to the shim");
+		if (deadline_passed(deadline))
+			return err_set(err, SKIFF_DEADLINE_EXCEEDED,
+				       "the shim does not answer");
+		(void)poll(NULL, 0, 1);
+	}
+	if (check_peer(fd, shim_pid, err) < 0)
+		return -1;
+	*ret_fd = STEAL_FD(fd);
+	return 0;
+}
+
+static int
+send_message(int fd, const struct shim_message *m, struct skiff_error *err)
+{
+	unsigned char buf[SHIM_HEADER_SIZE + SHIM_STDIN_MAX + 16];
+	size_t len = shim_encode(m, buf, sizeof(buf));
+
+	if (len == 0)
+		return err_set(err, SKIFF_TOO_LARGE,
+			       "message does not fit a frame");
+	if (send(fd, buf, len, MSG_NOSIGNAL) >= 0)
+		return 0;
+	if (errno == EPIPE || errno == ECONNRESET)
+		return gone(err, SKIFF_UNAVAILABLE, "the shim is gone");
+	return err_errno(err, errno, "send to the shim");
+}
+
+/* Strings of the answer point into buf. */
+static int
+receive_reply(int fd, unsigned char buf[FRAME_SIZE], struct deadline deadline,
+	      struct shim_message *ret_reply, struct skiff_error *err)
+{
+	ssize_t n;
+
+	if (wait_ready(fd, POLLIN, deadline, err) < 0)
+		return -1;
+	n = recv(fd, buf, FRAME_SIZE, 0);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return gone(err, SKIFF_UNAVAILABLE,
+			    "the shim died before it answered");
+	if (n < 0)
+		return err_errno(err, errno, "receive from the shim");
+	return shim_decode(buf, (size_t)n, ret_reply, err);
+}
+
+/* One request on a connection of its own, and its answer. */
+static int
+call(const struct shim_client *client, struct shim_message *request,
+     struct deadline deadline, struct shim_message *ret_reply,
+     struct skiff_error *err)
+{
+	unsigned char buf[FRAME_SIZE];
+	cleanup_close int fd = -1;
+	struct shim_message reply;
+
+	request->tag = 1;
+	if (open_connection(client->socket, client->who.shim_pid, deadline, &fd,
+			    err) < 0 ||
+	    send_message(fd, request, err) < 0 ||
+	    receive_reply(fd, buf, deadline, &reply, err) < 0)
+		return -1;
+	if (reply.type == SHIM_ERROR)
+		return shim_error_from_message(&reply, err);
+	if (reply.type != (request->type | SHIM_REPLY) ||
+	    reply.tag != request->tag)
+		return err_set(err, SKIFF_INTERNAL,
+			       "the shim answered %u to request %u", reply.type,
+			       request->type);
+	if (ret_reply)
+		*ret_reply = reply;
+	return 0;
+}
+
+/* Agrees on a version and subscribes to the end. */
+static int
+open_events(struct shim_client *client, struct deadline deadline,
+	    struct skiff_error *err)
+{
+	struct shim_message hello = {
+		.type = SHIM_HELLO,
+		.u.hello = { .min_version = SHIM_PROTO_VERSION,
+			     .max_version = SHIM_PROTO_VERSION },
+	};
+	struct shim_message subscribe = { .type = SHIM_SUBSCRIBE };
+
+	if (call(client, &hello, deadline, NULL, err) < 0 ||
+	    open_connection(client->socket, client->who.shim_pid, deadline,
+			    &client->event_fd, err) < 0)
+		return -1;
+	return send_message(client->event_fd, &subscribe, err);
+}
+
+static struct shim_client *
+client_new(const char *socket)
+{
+	struct shim_client *client = xcalloc(1, sizeof(*client));
+
+	client->socket = xstrdup(socket);
+	client->shim_fd = -1;
+	client->event_fd = -1;
+	return client;
+}
+
+/* Waits for the shim's end, and reaps it when it is ours. */
+static int
+await_shim(struct shim_client *client, struct deadline deadline,
+	   struct skiff_error *err)
+{
+	int status;
+
+	if (atomic_load(&client->is_reaped))
+		return 0;
+	if (!client->is_child)
+		return wait_ready(client->shim_fd, POLLIN, deadline, err);
+	if (proc_wait(client->shim_fd, deadline, &status, err) < 0)
+		return -1;
+	atomic_store(&client->is_reaped, true);
+	return 0;
+}
+
+void
+shim_client_free(struct shim_client *client)
+{
+	struct skiff_error ignored = ERROR_INIT;
+
+	if (!client)
+		return;
+	/* One that is gone would stay a zombie of ours. */
+	if (client->is_child)
+		(void)await_shim(client,
+				 deadline_in_ms(
+				     client->is_gone ? LEAVE_TIMEOUT_MS : 0),
+				 &ignored);
+	closep(&client->shim_fd);
+	closep(&client->event_fd);
+	free(client->socket);
+	free(client);
+}
+
+/* The one frame of the ready pipe; its end without one is a death. */
+static int
+read_ready(int fd, struct deadline deadline, struct shim_identity *ret_who,
+	   struct skiff_error *err)
+{
+	unsigned char buf[FRAME_SIZE];
+	struct shim_message m;
+	size_t len = 0;
+	ssize_t n;
+
+	do {
+		if (wait_ready(fd, POLLIN, deadline, err) < 0)
+			return -1;
+		n = read(fd, buf + len, sizeof(buf) - len);
+		if (n < 0)
+			return err_errno(err, errno, "read ready pipe");
+		len += (size_t)n;
+	} while (n > 0 && len < sizeof(buf));
+	if (len == 0) {
+		(void)err_set(err, SKIFF_INTERNAL,
+			      "the shim died while it made the container");
+		return err_reason(err, "shim_died");
+	}
+	if (shim_decode(buf, len, &m, err) < 0)
+		return -1;
+	if (m.type == SHIM_ERROR)
+		return shim_error_from_message(&m, err);
+	if (m.type != SHIM_READY)
+		return err_set(err, SKIFF_INTERNAL,
+			       "unexpected frame %u on the ready pipe", m.type);
+	*ret_who = m.u.ready;
+	return 0;
+}
+
+static void
+keep_variable(struct strv *env, const char *name)
+{
+	const char *value = getenv(name);
+
+	if (value)
+		strv_addf(env, "%s=%s", name, value);
+}
+
+static int
+start_process(const struct shim_options *options, int ready_fd, int *ret_pidfd,
+	      struct skiff_error *err)
+{
+	CLEANUP(strv_done) struct strv argv = STRV_INIT;
+	CLEANUP(strv_done) struct strv env = STRV_INIT;
+	struct proc_options process = { .path = options->shim_path,
+					.pass_fds = &ready_fd,
+					.n_pass_fds = 1,
+					.cwd = "/",
+					.new_session = 1 };
+	pid_t pid;
+
+	strv_add(&argv, options->shim_path);
+	strv_addf(&argv, "--runtime=%s", options->place.runtime);
+	strv_addf(&argv, "--runtime-root=%s", options->place.runtime_root);
+	strv_addf(&argv, "--id=%s", options->place.id);
+	strv_addf(&argv, "--socket=%s", options->place.socket);
+	if (options->has_terminal)
+		strv_add(&argv, "--terminal");
+	if (options->has_stdin)
+		strv_add(&argv, "--stdin");
+	if (options->no_log)
+		strv_add(&argv, "--no-log");
+	strv_add(&argv, options->place.task_dir);
+	/* Not the daemon's environment: it may hold secrets. */
+	strv_add(&env, "LC_ALL=C");
+	keep_variable(&env, "SKIFF_FAILPOINTS");
+	keep_variable(&env, "ASAN_OPTIONS");
+	keep_variable(&env, "UBSAN_OPTIONS");
+	process.argv = argv.items;
+	process.env = env.items;
+	return proc_spawn(&process, &pid, ret_pidfd, err);
+}
+
+static int
+spawn(const struct shim_options *options, struct shim_client *client,
+      struct skiff_error *err)
+{
+	cleanup_close int read_end = -1;
+	cleanup_close int write_end = -1;
+	int ends[2];
+
+	if (fault_hit(FAULT_TASK_SHIM_SPAWN_BEFORE, err) < 0)
+		return -1;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(err, errno, "ready pipe");
+	read_end = ends[0];
+	write_end = ends[1];
+	if (start_process(options, write_end, &client->shim_fd, err) < 0)
+		return -1;
+	client->is_child = true;
+	closep(&write_end);
+	write_end = -1;
+	if (fault_hit(FAULT_TASK_SHIM_SPAWN_AFTER, err) < 0 ||
+	    read_ready(read_end, options->deadline, &client->who, err) < 0 ||
+	    fault_hit(FAULT_TASK_SHIM_READY, err) < 0)
+		return -1;
+	return open_events(client, options->deadline, err);
+}
+
+/* The shim undoes its own failures; this is for one that cannot. */
+static void
+undo_spawn(const struct shim_options *options, struct shim_client *client,
+	   bool is_told)
+{
+	struct skiff_error ignored = ERROR_INIT;
+
+	if (client->shim_fd >= 0) {
+		struct deadline leave =
+		    deadline_in_ms(is_told ? LEAVE_TIMEOUT_MS : 0);
+
+		if (await_shim(client, leave, &ignored) < 0) {
+			(void)proc_signal(client->shim_fd, SIGKILL, &ignored);
+			(void)await_shim(client,
+					 deadline_in_ms(LEAVE_TIMEOUT_MS),
+					 &ignored);
+		}
+	}
+	(void)shim_force_cleanup(&options->place,
+				 deadline_in_ms(CLEANUP_TIMEOUT_MS), &ignored);
+}
+
+int
+shim_spawn(const struct shim_options *options, struct shim_client **ret_client,
+	   struct skiff_error *err)
+{
+	CLEANUP(shim_client_freep)
+	struct shim_client *client = client_new(options->place.socket);
+
+	if (spawn(options, client, err) < 0) {
+		/* No identity: it never became ready, and leaves by itself. */
+		undo_spawn(options, client,
+			   client->who.shim_pid == 0 &&
+			       err->code != SKIFF_DEADLINE_EXCEEDED);
+		return err_wrap(err, "create task");
+	}
+	*ret_client = STEAL_PTR(client);
+	return 0;
+}
+
+static int
+read_identity(const char *task_dir, struct shim_identity *ret_who,
+	      struct skiff_error *err)
+{
+	cleanup_close int task_fd = -1;
+	cleanup_free char *text = NULL;
+
+	if (fs_open_dir(AT_FDCWD, task_dir, /* create= */ false, 0, &task_fd,
+			err) < 0 ||
+	    fs_read_file(task_fd, SHIM_FILE_STATE, SMALL_FILE_MAX, &text, NULL,
+			 err) < 0)
+		return -1;
+	return shim_identity_parse(text, ret_who, err);
+}
+
+int
+shim_connect(const char *task_dir, const char *socket, struct deadline deadline,
+	     struct shim_client **ret_client, struct skiff_error *err)
+{
+	CLEANUP(shim_client_freep)
+	struct shim_client *client = client_new(socket);
+	uint64_t start = 0;
+
+	/* The pidfd first: then the start time speaks of its process. */
+	if (read_identity(task_dir, &client->who, err) < 0 ||
+	    proc_open((pid_t)client->who.shim_pid, &client->shim_fd, err) < 0 ||
+	    proc_start_time((pid_t)client->who.shim_pid, &start, err) < 0 ||
+	    start != client->who.shim_start)
+		return gone(err, SKIFF_NOT_FOUND, "the shim is gone");
+	if (open_events(client, deadline, err) < 0) {
+		if (err->code == SKIFF_UNAVAILABLE)
+			err->code = SKIFF_NOT_FOUND;
+		return -1;
+	}
+	*ret_client = STEAL_PTR(client);
+	return 0;
+}
+
+pid_t
+shim_client_init_pid(const struct shim_client *client)
+{
+	return (pid_t)client->who.init_pid;
+}
+
+uint64_t
+shim_client_init_start(const struct shim_client *client)
+{
+	return client->who.init_start;
+}
+
+pid_t
+shim_client_shim_pid(const struct shim_client *client)
+{
+	return (pid_t)client->who.shim_pid;
+}
+
+int
+shim_state(struct shim_client *client, struct deadline deadline,
+	   struct shim_status *ret_status, struct skiff_error *err)
+{
+	struct shim_message m = { .type = SHIM_STATE };
+	struct shim_message reply;
+
+	if (call(client, &m, deadline, &reply, err) < 0)
+		return -1;
+	*ret_status = (struct shim_status){
+		.phase = (enum shim_phase)reply.u.state.phase,
+		.init_pid = (pid_t)reply.u.state.who.init_pid,
+		.exit = reply.u.state.exit,
+		.lost_bytes = reply.u.state.lost_bytes,
+	};
+	return 0;
+}
+
+int
+shim_start(struct shim_client *client, struct deadline deadline,
+	   struct skiff_error *err)
+{
+	struct shim_message m = { .type = SHIM_START };
+
+	return call(client, &m, deadline, NULL, err);
+}
+
+int
+shim_kill(struct shim_client *client, int signal, bool all,
+	  struct deadline deadline, struct skiff_error *err)
+{
+	struct shim_message m = { .type = SHIM_KILL };
+
+	m.u.kill.signal = (uint32_t)signal;
+	m.u.kill.all = all;
+	return call(client, &m, deadline, NULL, err);
+}
+
+int
+shim_delete(struct shim_client *client, bool force, struct deadline deadline,
+	    struct shim_exit *ret_exit, struct skiff_error *err)
+{
+	struct shim_message m = { .type = SHIM_DELETE };
+	struct shim_message reply;
+
+	if (fault_hit(FAULT_TASK_SHIM_DELETE_BEFORE, err) < 0)
+		return -1;
+	m.u.delete.force = force;
+	if (call(client, &m, deadline, &reply, err) < 0 ||
+	    await_shim(client, deadline, err) < 0)
+		return -1;
+	*ret_exit = reply.u.exit;
+	return fault_hit(FAULT_TASK_SHIM_DELETE_AFTER, err);
+}
+
+int
+shim_resize(struct shim_client *client, uint32_t rows, uint32_t columns,
+	    struct deadline deadline, struct skiff_error *err)
+{
+	struct shim_message m = { .type = SHIM_RESIZE };
+
+	m.u.resize.rows = rows;
+	m.u.resize.columns = columns;
+	return call(client, &m, deadline, NULL, err);
+}
+
+int
+shim_stdin(struct shim_client *client, const void *data, size_t len,
+	   struct deadline deadline, size_t *ret_accepted,
+	   struct skiff_error *err)
+{
+	struct shim_message m = { .type = SHIM_STDIN };
+	struct shim_message reply;
+
+	m.u.stdin_data.data = data;
+	m.u.stdin_data.len =
+	    (uint32_t)(len > SHIM_STDIN_MAX ? SHIM_STDIN_MAX : len);
+	if (call(client, &m, deadline, &reply, err) < 0)
+		return -1;
+	*ret_accepted = reply.u.accepted;
+	return 0;
+}
+
+int
+shim_close_stdin(struct shim_client *client, struct deadline deadline,
+		 struct skiff_error *err)
+{
+	struct shim_message m = { .type = SHIM_CLOSE_STDIN };
+
+	return call(client, &m, deadline, NULL, err);
+}
+
+int
+shim_client_event_fd(const struct shim_client *client)
+{
+	return client->event_fd;
+}
+
+void
+shim_client_read_event(struct shim_client *client, struct shim_event *ret_event)
+{
+	unsigned char buf[FRAME_SIZE];
+	struct skiff_error ignored = ERROR_INIT;
+	struct shim_message m;
+	ssize_t n;
+
+	*ret_event = (struct shim_event){ .type = SHIM_EVENT_NONE };
+	while ((n = recv(client->event_fd, buf, sizeof(buf), MSG_DONTWAIT)) >
+	       0) {
+		/* The answer to SUBSCRIBE, and what newer shims may say. */
+		if (shim_decode(buf, (size_t)n, &m, &ignored) < 0 ||
+		    m.type != SHIM_EXITED)
+			continue;
+		ret_event->type = SHIM_EVENT_EXITED;
+		ret_event->exit = m.u.exit;
+		return;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	client->is_gone = true;
+	ret_event->type = SHIM_EVENT_GONE;
+}
+
+int
+shim_read_exit_record(int task_fd, struct shim_exit *ret_exit,
+		      struct skiff_error *err)
+{
+	cleanup_free char *text = NULL;
+
+	if (fs_read_file(task_fd, SHIM_FILE_EXIT, SMALL_FILE_MAX, &text, NULL,
+			 err) < 0)
+		return -1;
+	return shim_exit_parse(text, ret_exit, err);
+}
