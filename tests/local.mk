@@ -5,6 +5,7 @@ include %D%/unit/http.mk
 include %D%/unit/store.mk
 include %D%/unit/runtime.mk
 include %D%/fuzz/local.mk
+include %D%/bench/store.mk
 include %D%/integration/local.mk
 include %D%/integration/http.mk
 include %D%/integration/shim.mk
