@@ -79,7 +79,8 @@ problem_response(struct request *request, const struct skiff_error *err)
 		response_header(response, "Allow",
 				http_allow_text(request->match.allow, allow));
 	}
-	if (status >= 500)
+	/* A wait that ran out is the client's own wish, not a fault. */
+	if (status >= 500 && err->code != SKIFF_DEADLINE_EXCEEDED)
 		log_failure(LOG_ERROR, err, "%s %s, request %s",
 			    http_method_name(request->method),
 			    request->target.path, request->id);
