@@ -4,12 +4,12 @@ include %D%/unit/bytes.mk
 include %D%/unit/http.mk
 include %D%/unit/store.mk
 include %D%/unit/runtime.mk
+include %D%/unit/registry.mk
 include %D%/fuzz/local.mk
 include %D%/bench/store.mk
 include %D%/integration/local.mk
 include %D%/integration/http.mk
 include %D%/integration/shim.mk
-include %D%/integration/spec.mk
 
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .sh .py
