@@ -287,15 +287,31 @@ mount_list(struct shim *shim, struct skiff_error *err)
 	return r;
 }
 
-int
-shim_rootfs_mount(struct shim *shim, struct skiff_error *err)
+/*
+ * A descriptor stays in the namespace where it was opened: below the old
+ * one of the task's directory our mounts would not be seen.
+ */
+static int
+enter_namespace(struct shim *shim, struct skiff_error *err)
 {
-	if (fault_hit(FAULT_SHIM_MOUNT_BEFORE, err) < 0)
-		return -1;
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_errno(err, errno, "new mount namespace");
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return err_errno(err, errno, "make mounts slave");
+	closep(&shim->task_fd);
+	shim->task_fd =
+	    open(shim->task_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (shim->task_fd < 0 || fchdir(shim->task_fd) < 0)
+		return err_errno(err, errno, "%s", shim->task_dir);
+	return 0;
+}
+
+int
+shim_rootfs_mount(struct shim *shim, struct skiff_error *err)
+{
+	if (fault_hit(FAULT_SHIM_MOUNT_BEFORE, err) < 0 ||
+	    enter_namespace(shim, err) < 0)
+		return -1;
 	if (mkdirat(shim->task_fd, ROOTFS, 0755) < 0 && errno != EEXIST)
 		return err_errno(err, errno, "mkdir " ROOTFS);
 	if (mount_list(shim, err) < 0) {
@@ -433,6 +449,8 @@ make_mountpoint(struct shim *shim, const char *wanted, bool is_dir,
 			       "mount point \"%.256s\" is not absolute",
 			       wanted);
 	(void)snprintf(path, sizeof(path), "%s", wanted);
+	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		path[n - 1] = '\0';
 	for (int i = 0; i < MAX_LINKS; i++) {
 		struct skiff_error absent = ERROR_INIT;
 		cleanup_close int fd = -1;

@@ -7,6 +7,11 @@ tests_fuzz_fuzz_json_SOURCES = %D%/fuzz_json.c $(fuzz_main)
 tests_fuzz_fuzz_json_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_json_LDADD = $(BASE_LIBS)
 
+fuzz_targets += %D%/fuzz_shim_frame
+tests_fuzz_fuzz_shim_frame_SOURCES = %D%/fuzz_shim_frame.c $(fuzz_main)
+tests_fuzz_fuzz_shim_frame_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_shim_frame_LDADD = libruntime.a libbase.a
+
 check_PROGRAMS += $(fuzz_targets)
 dist_noinst_DATA += %D%/fuzz.h
 EXTRA_DIST += %D%/corpus

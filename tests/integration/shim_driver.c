@@ -97,8 +97,9 @@ do_state(struct shim_client *client, struct skiff_error *err)
 
 	if (shim_state(client, soon(), &status, err) < 0)
 		return -1;
-	(void)printf("phase %s init %d shim %d\n", phases[status.phase],
-		     (int)status.init_pid, (int)shim_client_shim_pid(client));
+	(void)printf("phase %s init %d shim %d lost %" PRIu64 "\n",
+		     phases[status.phase], (int)status.init_pid,
+		     (int)shim_client_shim_pid(client), status.lost_bytes);
 	return 0;
 }
 

@@ -5,3 +5,10 @@ tests_unit_test_spec_LDADD = $(RUNTIME_LIBS)
 tests_unit_test_user_SOURCES = tests/unit/test_user.c
 tests_unit_test_user_LDADD = $(RUNTIME_LIBS)
 TESTS += tests/unit/test_spec tests/unit/test_user
+
+check_PROGRAMS += tests/unit/test_shim_proto tests/unit/test_log_reader
+tests_unit_test_shim_proto_SOURCES = tests/unit/test_shim_proto.c
+tests_unit_test_shim_proto_LDADD = libruntime.a libbase.a
+tests_unit_test_log_reader_SOURCES = tests/unit/test_log_reader.c
+tests_unit_test_log_reader_LDADD = libruntime.a libbase.a
+TESTS += tests/unit/test_shim_proto tests/unit/test_log_reader

@@ -1,19 +1,142 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snapshots: kinds and parents, events, and what to mount. What an overlay
- * shows is proved with mounts in a mount namespace of the test's own.
+ * Snapshots: kinds and parents, what to mount, layers shared between
+ * namespaces, and what a crash leaves. What an overlay shows is proved
+ * with mounts in a mount namespace of the test's own.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 
+#include "base/fault.h"
+#include "base/json.h"
 #include "base/strbuf.h"
 #include "store/events/log.h"
-#include "tests/unit/snapshot_store.h"
+#include "store/record.h"
+#include "store/snapshot/snapshots.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/tap.h"
+
+#define DIRS "snapshots/overlay"
+#define TRASH "snapshots/trash"
 
 static bool can_mount;
+
+struct store {
+	char *root;
+	struct db *db;
+	struct snapshots *snapshots;
+};
+
+static void
+shut(struct store *store)
+{
+	snapshots_close(STEAL_PTR(store->snapshots));
+	if (store->db)
+		db_close(STEAL_PTR(store->db));
+}
+
+static void
+reopen(struct store *store)
+{
+	struct skiff_error err = ERROR_INIT;
+
+	shut(store);
+	if (db_open(store->root, NULL, &store->db, &err) < 0 ||
+	    snapshots_open(store->db, store->root, &store->snapshots, &err) <
+		0) {
+		(void)printf("Bail out! %s\n", err.text);
+		exit(1);
+	}
+}
+
+static void
+store_open_at(struct store *store, char *root)
+{
+	*store = (struct store){ .root = root };
+	reopen(store);
+}
+
+static void
+store_done(struct store *store)
+{
+	shut(store);
+	scratch_remove(store->root);
+}
+
+static int
+make(struct store *store, enum snapshot_kind kind, const char *key,
+     const char *parent, struct skiff_error *err)
+{
+	const struct snapshot_request request = {
+		.ns = "a", .key = key, .parent = parent, .kind = kind
+	};
+	cleanup_free char *doc = NULL;
+
+	return snapshot_prepare(store->snapshots, &request, &doc, err);
+}
+
+static int
+commit(struct store *store, const char *name, const char *key,
+       struct skiff_error *err)
+{
+	cleanup_free char *doc = NULL;
+
+	return snapshot_commit(store->snapshots, "a", name, key, NULL, &doc,
+			       err);
+}
+
+static int
+drop(struct store *store, const char *key, struct skiff_error *err)
+{
+	return snapshot_remove(store->snapshots, "a", key, 0, err);
+}
+
+static int64_t
+n_records(struct store *store, const char *ns)
+{
+	CLEANUP(db_reader_putp) struct conn *conn = db_reader_get(store->db);
+
+	return record_count(conn, RECORD_SNAPSHOT, ns);
+}
+
+static bool
+has(struct store *store, const char *ns, const char *key)
+{
+	CLEANUP(db_reader_putp) struct conn *conn = db_reader_get(store->db);
+	cleanup_free char *record_key = xasprintf("overlay/%s", key);
+
+	return record_exists(conn, &(struct record_ref){ RECORD_SNAPSHOT, ns,
+							 record_key });
+}
+
+static int
+n_dirs(const struct store *store)
+{
+	return scratch_count(store->root, DIRS);
+}
+
+static bool
+trash_is_empty(const struct store *store)
+{
+	return scratch_count(store->root, TRASH) == 0;
+}
+
+/* The first directory of a snapshot, below the root; the caller frees. */
+static char *
+dir_of(struct store *store, const char *ns, const char *key)
+{
+	CLEANUP(strv_done) struct strv dirs = STRV_INIT;
+	struct skiff_error err = ERROR_INIT;
+
+	if (snapshot_dirs(store->snapshots, ns, key, &dirs, &err) < 0)
+		return xstrdup("");
+	return xstrdup(dirs.items[0] + strlen(store->root) + 1);
+}
 
 /* --- states ---------------------------------------------------------- */
 
@@ -347,6 +470,15 @@ layer(struct store *store, const char *name, const char *parent, edit_fn edit)
 	CHECK(commit(store, name, "edit", &err) == 0);
 }
 
+static void
+put_file(int fd, const char *name, const char *text)
+{
+	struct skiff_error err = ERROR_INIT;
+
+	CHECK(fs_replace_file(fd, name, text, strlen(text), 0644, false,
+			      &err) == 0);
+}
+
 static char *
 file_text(struct store *store, const char *name)
 {
@@ -499,6 +631,320 @@ a_stack_of_128_layers_can_be_mounted(void)
 	store_done(&store);
 }
 
+/* --- layers ---------------------------------------------------------- */
+
+#define CHAIN_1 "sha256:1111"
+#define CHAIN_2 "sha256:2222"
+
+static int
+unpack(struct store *store, const char *ns, const char *chain_id,
+       const char *parent, struct skiff_error *err)
+{
+	const struct layer_request request = { .ns = ns,
+					       .chain_id = chain_id,
+					       .parent = parent };
+	CLEANUP(snapshot_dir_freep) struct snapshot_dir *dir = NULL;
+
+	if (snapshot_dir_make(store->snapshots, &dir, err) < 0)
+		return -1;
+	put_file(snapshot_dir_fd(dir), "file", chain_id);
+	if (snapshots_sync(store->snapshots, err) < 0)
+		return -1;
+	return layer_commit(dir, &request, err);
+}
+
+static int
+adopt(struct store *store, const char *ns, const char *chain_id,
+      const char *parent, struct skiff_error *err)
+{
+	const struct layer_request request = { .ns = ns,
+					       .chain_id = chain_id,
+					       .parent = parent };
+
+	return layer_adopt(store->snapshots, &request, err);
+}
+
+static void
+namespaces_share_the_directory_of_a_layer(void)
+{
+	struct skiff_error err = ERROR_INIT;
+	struct store store;
+
+	store_open_at(&store, scratch_make());
+	CHECK(adopt(&store, "b", CHAIN_1, NULL, &err) == 0);
+	CHECK(unpack(&store, "a", CHAIN_1, NULL, &err) == 0);
+	CHECK(unpack(&store, "a", CHAIN_2, CHAIN_1, &err) == 0);
+	CHECK(adopt(&store, "b", CHAIN_2, CHAIN_1, &err) < 0);
+	CHECK(err.code == SKIFF_NOT_FOUND);
+	CHECK(adopt(&store, "b", CHAIN_1, NULL, &err) == 1);
+	CHECK(adopt(&store, "b", CHAIN_1, NULL, &err) == 1);
+	CHECK(adopt(&store, "b", CHAIN_2, CHAIN_1, &err) == 1);
+	CHECK(n_dirs(&store) == 2 && n_records(&store, NULL) == 4);
+	CHECK(snapshot_remove(store.snapshots, "a", CHAIN_2, 0, &err) == 0);
+	CHECK(snapshot_remove(store.snapshots, "a", CHAIN_1, 0, &err) == 0);
+	CHECK(n_dirs(&store) == 2);
+	reopen(&store);
+	CHECK(scratch_has(store.root, DIRS "/1/fs/file"));
+	CHECK(snapshot_remove(store.snapshots, "b", CHAIN_2, 0, &err) == 0);
+	CHECK(n_dirs(&store) == 1 && trash_is_empty(&store));
+	store_done(&store);
+}
+
+static void
+the_slower_of_two_unpackings_leaves_nothing(void)
+{
+	struct skiff_error err = ERROR_INIT;
+	struct store store;
+
+	store_open_at(&store, scratch_make());
+	CHECK(unpack(&store, "a", CHAIN_1, NULL, &err) == 0);
+	CHECK(unpack(&store, "a", CHAIN_1, NULL, &err) == 0);
+	CHECK(unpack(&store, "b", CHAIN_1, NULL, &err) == 0);
+	CHECK(n_dirs(&store) == 1 && trash_is_empty(&store));
+	CHECK(n_records(&store, NULL) == 2);
+	store_done(&store);
+}
+
+static void
+what_a_client_committed_is_never_shared(void)
+{
+	struct skiff_error err = ERROR_INIT;
+	struct store store;
+
+	store_open_at(&store, scratch_make());
+	CHECK(make(&store, SNAPSHOT_ACTIVE, "x", NULL, &err) == 0);
+	CHECK(adopt(&store, "a", "x", NULL, &err) < 0);
+	CHECK(err.code == SKIFF_ALREADY_EXISTS);
+	CHECK(commit(&store, CHAIN_1, "x", &err) == 0);
+	CHECK(adopt(&store, "a", CHAIN_1, NULL, &err) == 1);
+	CHECK(adopt(&store, "b", CHAIN_1, NULL, &err) == 0);
+	/* Nor what was unpacked on top of it. */
+	CHECK(unpack(&store, "a", CHAIN_2, CHAIN_1, &err) == 0);
+	CHECK(unpack(&store, "b", CHAIN_1, NULL, &err) == 0);
+	CHECK(adopt(&store, "b", CHAIN_2, CHAIN_1, &err) == 0);
+	CHECK(n_dirs(&store) == 3);
+	store_done(&store);
+}
+
+/* --- the start ------------------------------------------------------- */
+
+static void
+a_lost_layer_goes_with_all_that_stands_on_it(void)
+{
+	struct skiff_error err = ERROR_INIT;
+	cleanup_free char *path = NULL;
+	struct store store;
+
+	store_open_at(&store, scratch_make());
+	CHECK(unpack(&store, "a", CHAIN_1, NULL, &err) == 0);
+	CHECK(unpack(&store, "a", CHAIN_2, CHAIN_1, &err) == 0);
+	path = xasprintf("%s/" DIRS "/1", store.root);
+	CHECK(fs_remove_tree(AT_FDCWD, path, &err) == 0);
+	reopen(&store);
+	CHECK(n_records(&store, NULL) == 0 && n_dirs(&store) == 0);
+	CHECK(unpack(&store, "a", CHAIN_1, NULL, &err) == 0);
+
+	/* What is in use is not taken away; it is logged. */
+	CHECK(make(&store, SNAPSHOT_ACTIVE, "x", CHAIN_1, &err) == 0);
+	path[strlen(path) - 1] = '3';
+	CHECK(fs_remove_tree(AT_FDCWD, path, &err) == 0);
+	reopen(&store);
+	CHECK(has(&store, "a", CHAIN_1) && has(&store, "a", "x"));
+	store_done(&store);
+}
+
+static void
+directories_that_no_row_names_go_at_the_start(void)
+{
+	struct skiff_error err = ERROR_INIT;
+	cleanup_free char *path = NULL;
+	struct store store;
+
+	store_open_at(&store, scratch_make());
+	CHECK(make(&store, SNAPSHOT_ACTIVE, "x", NULL, &err) == 0);
+	path = xasprintf("%s/" DIRS "/70/fs", store.root);
+	CHECK(fs_mkdir_all(AT_FDCWD, path, 0700, &err) == 0);
+	scratch_write(store.root, DIRS "/stray", "x");
+	scratch_write(store.root, TRASH "/9.dead", "x");
+	reopen(&store);
+	CHECK(n_dirs(&store) == 1 && trash_is_empty(&store));
+	CHECK(make(&store, SNAPSHOT_ACTIVE, "y", NULL, &err) == 0);
+	CHECK(scratch_has(store.root, DIRS "/71/fs"));
+	store_done(&store);
+}
+
+/* --- faults ---------------------------------------------------------- */
+
+static int
+play(const char *role, const char *root)
+{
+	struct skiff_error err = ERROR_INIT;
+	struct store store;
+	int r = -1;
+
+	store_open_at(&store, xstrdup(root));
+	if (fault_setup(&err) < 0)
+		return 2;
+	if (!strcmp(role, "make"))
+		r = make(&store, SNAPSHOT_ACTIVE, "new", "base", &err);
+	else if (!strcmp(role, "unpack"))
+		r = unpack(&store, "a", "new", NULL, &err);
+	else if (!strcmp(role, "commit"))
+		r = commit(&store, "new", "x", &err);
+	else if (!strcmp(role, "remove"))
+		r = drop(&store, "x", &err);
+	shut(&store);
+	free(store.root);
+	return r < 0 ? 1 : 0;
+}
+
+struct step {
+	const char *role;
+	const char *point;
+};
+
+/* Starts from "base" (committed) and "x" (active on it). */
+static void
+check_step(const struct step *step, const char *action, int status)
+{
+	cleanup_free char *points = xasprintf("%s=%s", step->point, action);
+	struct skiff_error err = ERROR_INIT;
+	bool is_consistent;
+	struct store store;
+
+	store_open_at(&store, scratch_make());
+	CHECK(unpack(&store, "a", "base", NULL, &err) == 0);
+	CHECK(make(&store, SNAPSHOT_ACTIVE, "x", "base", &err) == 0);
+	shut(&store);
+	CHECK(second_life(step->role, store.root, points) == status);
+	reopen(&store);
+	is_consistent = n_dirs(&store) == n_records(&store, NULL) &&
+			trash_is_empty(&store) && has(&store, "a", "base") &&
+			scratch_has(store.root, DIRS "/1/fs/file");
+	if (!is_consistent)
+		(void)printf("# %s %s\n", step->role, points);
+	CHECK(is_consistent);
+	/* And it can be done again. */
+	if (!strcmp(step->role, "remove") && has(&store, "a", "x"))
+		CHECK(drop(&store, "x", &err) == 0);
+	if (!strcmp(step->role, "commit") && has(&store, "a", "x"))
+		CHECK(commit(&store, "new", "x", &err) == 0);
+	if (!strcmp(step->role, "make") && !has(&store, "a", "new"))
+		CHECK(make(&store, SNAPSHOT_ACTIVE, "new", "base", &err) == 0);
+	if (!strcmp(step->role, "unpack"))
+		CHECK(unpack(&store, "a", "new", NULL, &err) == 0);
+	CHECK(n_dirs(&store) == n_records(&store, NULL));
+	store_done(&store);
+}
+
+static void
+a_crash_at_any_step_leaves_all_or_nothing(void)
+{
+	static const struct step steps[] = {
+		{ "make", "snapshot.mkdir" },
+		{ "make", "snapshot.sync" },
+		{ "make", "snapshot.row" },
+		{ "make", "db.commit.before" },
+		{ "make", "db.commit.after" },
+		{ "unpack", "layer.syncfs" },
+		{ "unpack", "layer.commit" },
+		{ "unpack", "layer.committed" },
+		{ "commit", "layer.syncfs" },
+		{ "commit", "layer.commit" },
+		{ "commit", "db.commit.before" },
+		{ "remove", "snapshot.remove" },
+		{ "remove", "snapshot.trash" },
+		{ "remove", "db.commit.before" },
+		{ "remove", "db.commit.after" },
+		{ "remove", "snapshot.delete" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		check_step(&steps[i], "crash", KILLED);
+}
+
+static void
+a_failure_at_any_step_leaves_all_or_nothing(void)
+{
+	static const struct step steps[] = {
+		{ "make", "snapshot.mkdir" },
+		{ "make", "snapshot.sync" },
+		{ "make", "snapshot.row" },
+		{ "make", "db.commit.before" },
+		{ "unpack", "layer.syncfs" },
+		{ "unpack", "layer.commit" },
+		{ "commit", "layer.syncfs" },
+		{ "commit", "layer.commit" },
+		{ "commit", "db.commit.before" },
+		{ "remove", "snapshot.remove" },
+		{ "remove", "snapshot.trash" },
+		{ "remove", "db.commit.before" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		check_step(&steps[i], "1*error(ENOSPC)", 1);
+}
+
+/* --- races ----------------------------------------------------------- */
+
+struct racer {
+	struct store *store;
+	const char *ns;
+	pthread_t thread;
+	int n_bad;
+};
+
+static void *
+race(void *arg)
+{
+	struct racer *racer = arg;
+	struct store *store = racer->store;
+
+	for (int i = 0; i < 30; i++) {
+		struct skiff_error err = ERROR_INIT;
+		cleanup_free char *dir = NULL;
+		cleanup_free char *file = NULL;
+
+		if (adopt(store, racer->ns, CHAIN_1, NULL, &err) == 0 &&
+		    unpack(store, racer->ns, CHAIN_1, NULL, &err) < 0)
+			racer->n_bad++;
+		dir = dir_of(store, racer->ns, CHAIN_1);
+		file = xasprintf("%s/file", dir);
+		if (!scratch_has(store->root, file))
+			racer->n_bad++;
+		if (i % 3 == 0 && snapshot_remove(store->snapshots, racer->ns,
+						  CHAIN_1, 0, &err) < 0)
+			racer->n_bad++;
+	}
+	return NULL;
+}
+
+static void
+layers_that_come_and_go_at_once_keep_their_bytes(void)
+{
+	struct racer racers[4] = {
+		{ .ns = "a" }, { .ns = "b" }, { .ns = "c" }, { .ns = "d" }
+	};
+	struct skiff_error err = ERROR_INIT;
+	struct store store;
+
+	store_open_at(&store, scratch_make());
+	for (size_t i = 0; i < ARRAY_SIZE(racers); i++) {
+		racers[i].store = &store;
+		CHECK(pthread_create(&racers[i].thread, NULL, race,
+				     &racers[i]) == 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(racers); i++) {
+		CHECK(pthread_join(racers[i].thread, NULL) == 0);
+		CHECK(racers[i].n_bad == 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(racers); i++)
+		CHECK(snapshot_remove(store.snapshots, racers[i].ns, CHAIN_1, 0,
+				      &err) == 0);
+	CHECK(n_dirs(&store) == 0 && trash_is_empty(&store));
+	store_done(&store);
+}
+
 static const struct tap_test tests[] = {
 	TEST(an_active_becomes_committed_under_its_new_name),
 	TEST(wrong_parents_keys_and_states_are_refused),
@@ -511,11 +957,21 @@ static const struct tap_test tests[] = {
 	TEST(a_child_shows_its_changes_over_its_parents),
 	TEST(a_view_is_read_only),
 	TEST(a_stack_of_128_layers_can_be_mounted),
+	TEST(namespaces_share_the_directory_of_a_layer),
+	TEST(the_slower_of_two_unpackings_leaves_nothing),
+	TEST(what_a_client_committed_is_never_shared),
+	TEST(a_lost_layer_goes_with_all_that_stands_on_it),
+	TEST(directories_that_no_row_names_go_at_the_start),
+	TEST(a_crash_at_any_step_leaves_all_or_nothing),
+	TEST(a_failure_at_any_step_leaves_all_or_nothing),
+	TEST(layers_that_come_and_go_at_once_keep_their_bytes),
 };
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	if (argc == 3)
+		return play(argv[1], argv[2]);
 	/* What the tests mount goes with them, and nobody else sees it. */
 	can_mount = unshare(CLONE_NEWNS) == 0 &&
 		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A task's output, read from any place, whole or torn.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "runtime/logs/reader.h"
+#include "runtime/shim_proto.h"
+#include "tests/unit/tap.h"
+
+struct fixture {
+	char dir[32];
+	int fd;
+	uint64_t offset;
+	uint64_t n_records;
+	int64_t time_ns;
+};
+
+static void
+fixture_done(struct fixture *f)
+{
+	struct skiff_error err = ERROR_INIT;
+
+	(void)close(f->fd);
+	(void)fs_remove_tree(AT_FDCWD, f->dir, &err);
+}
+
+static void
+fixture_init(struct fixture *f)
+{
+	*f =
+	    (struct fixture){ .dir = "/tmp/skiff-log.XXXXXX", .time_ns = 1000 };
+	CHECK(mkdtemp(f->dir) != NULL);
+	f->fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(f->fd >= 0);
+}
+
+static void
+put_at(struct fixture *f, const char *name, uint64_t offset, const void *data,
+       size_t len)
+{
+	cleanup_close int fd =
+	    openat(f->fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	CHECK(pwrite(fd, data, len, (off_t)offset) == (ssize_t)len);
+}
+
+static void
+put_record(struct fixture *f, uint8_t stream, uint32_t length, uint8_t flags)
+{
+	struct shim_log_record record = { .offset = f->offset,
+					  .time_ns = f->time_ns++,
+					  .length = length,
+					  .stream = stream,
+					  .flags = flags };
+	unsigned char buf[SHIM_LOG_RECORD_SIZE];
+
+	shim_log_record_encode(&record, buf);
+	put_at(f, SHIM_FILE_LOG_INDEX, f->n_records++ * sizeof(buf), buf,
+	       sizeof(buf));
+}
+
+static void
+put(struct fixture *f, uint8_t stream, const char *text)
+{
+	uint32_t len = (uint32_t)strlen(text);
+
+	put_at(f, SHIM_FILE_LOG, f->offset, text, len);
+	put_record(f, stream, len, 0);
+	f->offset += len;
+}
+
+/* All that a reader gives now, in a buffer of the smallest size. */
+static const char *
+all(struct log_reader *reader)
+{
+	static char text[65536];
+	struct skiff_error err = ERROR_INIT;
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = log_reader_text(reader, text + len, 1024, &err)) > 0)
+		len += (size_t)n;
+	CHECK(n == 0);
+	text[len] = '\0';
+	return text;
+}
+
+static void
+expect(struct fixture *f, struct log_options options, const char *text)
+{
+	CLEANUP(log_reader_freep) struct log_reader *reader = NULL;
+	struct skiff_error err = ERROR_INIT;
+
+	CHECK(log_reader_open(f->fd, &options, &reader, &err) == 0);
+	if (reader)
+		CHECK_STR(all(reader), text);
+}
+
+static void
+a_log_is_read_from_every_kind_of_place(void)
+{
+	CLEANUP(fixture_done) struct fixture f;
+
+	fixture_init(&f);
+	put(&f, SHIM_STDOUT, "one\ntw");
+	put(&f, SHIM_STDERR, "bad\n");
+	put(&f, SHIM_STDOUT, "o\nthree\n");
+	expect(&f, (struct log_options){ 0 }, "one\ntwbad\no\nthree\n");
+	expect(&f, (struct log_options){ .streams = LOG_READ_STDOUT },
+	       "one\ntwo\nthree\n");
+	expect(&f, (struct log_options){ .streams = LOG_READ_STDERR }, "bad\n");
+	expect(&f, (struct log_options){ .offset = 5 }, "wbad\no\nthree\n");
+	expect(&f, (struct log_options){ .offset = 6 }, "bad\no\nthree\n");
+	expect(&f, (struct log_options){ .offset = 999 }, "");
+	expect(&f, (struct log_options){ .since_ns = 1001 }, "bad\no\nthree\n");
+	expect(&f, (struct log_options){ .until_ns = 1001 }, "one\ntwbad\n");
+	expect(&f,
+	       (struct log_options){ .has_tail = true,
+				     .tail_lines = 2,
+				     .streams = LOG_READ_STDOUT },
+	       "two\nthree\n");
+	expect(&f, (struct log_options){ .has_tail = true, .tail_lines = 1 },
+	       "three\n");
+	expect(&f, (struct log_options){ .has_tail = true, .tail_lines = 0 },
+	       "");
+	expect(&f,
+	       (struct log_options){ .has_tail = true,
+				     .tail_lines = LOG_TAIL_ALL },
+	       "one\ntwbad\no\nthree\n");
+}
+
+static void
+a_time_stands_before_each_line(void)
+{
+	CLEANUP(fixture_done) struct fixture f;
+
+	fixture_init(&f);
+	put(&f, SHIM_STDOUT, "a\nb");
+	put(&f, SHIM_STDOUT, "c\nd");
+	expect(&f, (struct log_options){ .has_timestamps = true },
+	       "1970-01-01T00:00:00.000001000Z a\n"
+	       "1970-01-01T00:00:00.000001000Z bc\n"
+	       "1970-01-01T00:00:00.000001001Z d");
+}
+
+static void
+many_empty_lines_get_their_times_in_small_buffers(void)
+{
+	CLEANUP(fixture_done) struct fixture f;
+	CLEANUP(log_reader_freep) struct log_reader *reader = NULL;
+	struct log_options options = { .has_timestamps = true };
+	struct skiff_error err = ERROR_INIT;
+	char lines[1001];
+
+	fixture_init(&f);
+	memset(lines, '\n', 1000);
+	lines[1000] = '\0';
+	put(&f, SHIM_STDOUT, lines);
+	CHECK(log_reader_open(f.fd, &options, &reader, &err) == 0);
+	CHECK(strlen(all(reader)) == 1000 * 32);
+}
+
+static void
+a_follower_goes_on_where_it_was(void)
+{
+	CLEANUP(fixture_done) struct fixture f;
+	CLEANUP(log_reader_freep) struct log_reader *reader = NULL;
+	struct log_options options = { .streams = 0 };
+	struct skiff_error err = ERROR_INIT;
+
+	fixture_init(&f);
+	CHECK(log_reader_open(f.fd, &options, &reader, &err) == 0);
+	CHECK_STR(all(reader), "");
+	put(&f, SHIM_STDOUT, "first\n");
+	CHECK_STR(all(reader), "first\n");
+	CHECK(log_reader_offset(reader) == 6);
+	CHECK_STR(all(reader), "");
+	put(&f, SHIM_STDERR, "second\n");
+	CHECK_STR(all(reader), "second\n");
+	CHECK(log_reader_offset(reader) == 13);
+}
+
+static void
+a_torn_tail_is_skipped_and_a_gap_told(void)
+{
+	CLEANUP(fixture_done) struct fixture f;
+	CLEANUP(log_reader_freep) struct log_reader *reader = NULL;
+	struct log_options options = { .streams = 0 };
+	struct skiff_error err = ERROR_INIT;
+	struct log_chunk chunk = { 0 };
+	char buf[16];
+
+	fixture_init(&f);
+	put(&f, SHIM_STDOUT, "a\n");
+	put_record(&f, SHIM_STDOUT, 500, SHIM_LOG_GAP);
+	put(&f, SHIM_STDOUT, "b\n");
+	put_record(&f, SHIM_STDOUT, 100, 0); /* its data never came */
+	put_record(&f, 0, 0, 0);
+	put_at(&f, SHIM_FILE_LOG_INDEX, f.n_records * SHIM_LOG_RECORD_SIZE,
+	       "half", 4);
+	expect(&f, options, "a\n[500 bytes of output lost]\nb\n");
+	expect(&f, (struct log_options){ .has_tail = true, .tail_lines = 1 },
+	       "[500 bytes of output lost]\nb\n");
+	CHECK(log_reader_open(f.fd, &options, &reader, &err) == 0);
+	CHECK(log_reader_next(reader, &chunk, buf, 1, &err) == 1);
+	CHECK(chunk.len == 1 && chunk.offset == 0 && buf[0] == 'a');
+	CHECK(log_reader_next(reader, &chunk, buf, 16, &err) == 1);
+	CHECK(chunk.len == 1 && chunk.offset == 1);
+	CHECK(log_reader_next(reader, &chunk, buf, 16, &err) == 1);
+	CHECK(chunk.len == 0 && chunk.lost_bytes == 500);
+}
+
+TESTS(TEST(a_log_is_read_from_every_kind_of_place),
+      TEST(a_time_stands_before_each_line),
+      TEST(many_empty_lines_get_their_times_in_small_buffers),
+      TEST(a_follower_goes_on_where_it_was),
+      TEST(a_torn_tail_is_skipped_and_a_gap_told))
