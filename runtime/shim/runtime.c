@@ -28,7 +28,6 @@
 #include "base/fault.h"
 
 #define START_TIMEOUT_MS 10000
-#define CHILD_STACK_SIZE 32768
 #define WORDS_SIZE 1536
 #define LOG_TAIL 16384
 
@@ -47,11 +46,13 @@ static char *const runtime_env[] = {
 	NULL,
 };
 
+/* Not _exit(2), by which sanitizers take this stack for the program's. */
 static int
-child_fail(struct child *child)
+child_fail(struct child *child, int error)
 {
-	child->error = errno;
-	_exit(127);
+	child->error = error;
+	(void)syscall(SYS_exit_group, 127);
+	return -1;
 }
 
 /* Runs on its own stack in the shim's memory until it is another program. */
@@ -66,16 +67,16 @@ child_main(void *arg)
 		(void)sigaction(i, &action, NULL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != child->parent)
-		_exit(127);
+		return child_fail(child, ESRCH);
 	for (int i = 0; i < 3; i++)
 		if (dup2(child->fds[i], i) < 0)
-			return child_fail(child);
+			return child_fail(child, errno);
 	if (syscall(SYS_close_range, 3, ~0U, 0) < 0 || chdir(child->cwd) < 0)
-		return child_fail(child);
+		return child_fail(child, errno);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)execve(child->path, child->argv, runtime_env);
-	return child_fail(child);
+	return child_fail(child, errno);
 }
 
 /* Runs argv to its end; *ret_status as in struct shim_exit. */
@@ -83,7 +84,9 @@ static int
 run(struct shim *shim, char *const argv[], const int fds[3], int *ret_status,
     struct skiff_error *err)
 {
-	static _Alignas(16) unsigned char stack[CHILD_STACK_SIZE];
+	/* The end of the scratch place, of which read_words() uses the
+	 * beginning. */
+	unsigned char *stack_top = shim_scratch + SHIM_SCRATCH_SIZE;
 	struct child child = {
 		.path = argv[0],
 		.argv = argv,
@@ -95,8 +98,8 @@ run(struct shim *shim, char *const argv[], const int fds[3], int *ret_status,
 
 	for (int i = 0; i < 3; i++)
 		child.fds[i] = fds ? fds[i] : shim->null_fd;
-	pid = clone(child_main, stack + sizeof(stack),
-		    CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+	pid = clone(child_main, stack_top, CLONE_VM | CLONE_VFORK | SIGCHLD,
+		    &child);
 	if (pid < 0)
 		return err_errno(err, errno, "run %s", argv[0]);
 	while (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0)
