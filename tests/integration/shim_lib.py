@@ -74,6 +74,11 @@ def scratch():
 def remove_scratch():
     if _scratch:
         shutil.rmtree(_scratch, ignore_errors=True)
+    for path in find_cgroups("skiff-test"):
+        try:
+            os.rmdir(path)
+        except OSError:
+            pass  # another test is at work beside us
 
 
 def host_mounts():
