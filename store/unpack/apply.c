@@ -43,6 +43,8 @@ struct apply {
 	struct tree tree;
 	uint64_t apparent_bytes;
 	uint64_t next_space_check;
+	uid_t own_uid; /* what new files get */
+	gid_t own_gid;
 	/* The present entry. */
 	struct tar_entry entry;
 	struct layer_path path;
@@ -140,7 +142,7 @@ apply_root(struct apply *a, struct skiff_error *err)
 
 	if (a->entry.type != TAR_DIRECTORY)
 		return layer_fault(err, "the root is not a directory");
-	if (attributes_set_fd(fd, &a->attrs, /* must_chown= */ true, err) < 0 ||
+	if (attributes_set_fd(fd, &a->attrs, /* want_chown= */ true, err) < 0 ||
 	    apply_xattrs(a, fd, /* is_directory= */ true, err) < 0)
 		return -1;
 	a->tree.has_setgid |= (a->attrs.mode & S_ISGID) != 0;
@@ -195,7 +197,7 @@ apply_directory(struct apply *a, int parent, struct skiff_error *err)
 	if (make_directory(a, parent, &fd, err) < 0)
 		return -1;
 	/* It may be one that was there, with an owner: always chown. */
-	if (attributes_set_fd(fd, &a->attrs, /* must_chown= */ true, err) < 0 ||
+	if (attributes_set_fd(fd, &a->attrs, /* want_chown= */ true, err) < 0 ||
 	    apply_xattrs(a, fd, /* is_directory= */ true, err) < 0)
 		return -1;
 	if (fstat(fd, &st) < 0)
@@ -284,6 +286,9 @@ make_room(struct apply *a, int parent, const char *what,
 static int
 apply_file(struct apply *a, int parent, struct skiff_error *err)
 {
+	/* A directory with set-group-ID would give its own group. */
+	bool want_chown = a->tree.has_setgid || a->attrs.uid != a->own_uid ||
+			  a->attrs.gid != a->own_gid;
 	cleanup_close int fd = -1;
 
 	if (a->entry.size < 0)
@@ -300,7 +305,7 @@ apply_file(struct apply *a, int parent, struct skiff_error *err)
 			return -1;
 	if (a->entry.size > 0 && write_content(a, fd, err) < 0)
 		return -1;
-	if (attributes_set_fd(fd, &a->attrs, a->tree.has_setgid, err) < 0 ||
+	if (attributes_set_fd(fd, &a->attrs, want_chown, err) < 0 ||
 	    apply_xattrs(a, fd, /* is_directory= */ false, err) < 0)
 		return -1;
 	return attributes_set_time(fd, &a->attrs, err);
@@ -608,6 +613,8 @@ layer_apply(int dirfd, const struct layer_source *source,
 	a->options = options;
 	a->limits = limits_or_defaults(&options->limits);
 	a->result = &result;
+	a->own_uid = geteuid();
+	a->own_gid = getegid();
 	r = tree_init(&a->tree, dirfd, err);
 	if (r == 0) {
 		r = apply_stream(a, stream, err);

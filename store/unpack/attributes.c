@@ -48,12 +48,10 @@ attributes_of(const struct tar_entry *entry, struct attributes *ret_attrs,
 }
 
 int
-attributes_set_fd(int fd, const struct attributes *attrs, bool must_chown,
+attributes_set_fd(int fd, const struct attributes *attrs, bool want_chown,
 		  struct skiff_error *err)
 {
-	if ((must_chown || attrs->uid != geteuid() ||
-	     attrs->gid != getegid()) &&
-	    fchown(fd, attrs->uid, attrs->gid) < 0)
+	if (want_chown && fchown(fd, attrs->uid, attrs->gid) < 0)
 		return err_errno(err, errno, "chown");
 	if (fchmod(fd, attrs->mode) < 0)
 		return err_errno(err, errno, "chmod");

@@ -24,8 +24,8 @@ struct attributes {
 int attributes_of(const struct tar_entry *entry, struct attributes *ret_attrs,
 		  struct skiff_error *err);
 
-/* must_chown: even to the process's own ids. fd: not of a symlink. */
-int attributes_set_fd(int fd, const struct attributes *attrs, bool must_chown,
+/* fd: not of a symlink. want_chown: false where the owner is right already. */
+int attributes_set_fd(int fd, const struct attributes *attrs, bool want_chown,
 		      struct skiff_error *err);
 /* Of symlinks and nodes, never through a symlink. */
 int attributes_set_at(int dirfd, const char *name,
