@@ -11,6 +11,10 @@ fuzz_targets += %D%/fuzz_shim_frame
 tests_fuzz_fuzz_shim_frame_SOURCES = %D%/fuzz_shim_frame.c $(fuzz_main)
 tests_fuzz_fuzz_shim_frame_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_shim_frame_LDADD = libruntime.a libbase.a
+fuzz_targets += %D%/fuzz_tar_apply
+tests_fuzz_fuzz_tar_apply_SOURCES = %D%/fuzz_tar_apply.c $(fuzz_main)
+tests_fuzz_fuzz_tar_apply_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_tar_apply_LDADD = $(STORE_LIBS)
 
 check_PROGRAMS += $(fuzz_targets)
 dist_noinst_DATA += %D%/fuzz.h

@@ -8,7 +8,8 @@ integration_tests = \
 FAST_TESTS += %D%/client_neutral_text.sh
 
 # Layers: of the unpacker alone, no daemon.
-integration_tests += %D%/unpack_hostile.py %D%/unpack_odd.py
+integration_tests += %D%/unpack_bombs.py %D%/unpack_hostile.py \
+	%D%/unpack_odd.py
 FAST_TESTS += %D%/unpack_hostile.py %D%/unpack_odd.py
 dist_noinst_DATA += %D%/lib_layers.py
 
