@@ -8,8 +8,8 @@ STORE_LIBS = libstore.a $(SQLITE_LIBS) $(ARCHIVE_LIBS) $(CURL_LIBS) \
 libstore_a_SOURCES = \
 	%D%/db.c %D%/db.h %D%/db_internal.h \
 	%D%/image.c %D%/image.h \
-	%D%/image_config.h \
-	%D%/image_content.h \
+	%D%/image_config.c %D%/image_config.h \
+	%D%/image_content.c %D%/image_content.h \
 	%D%/kinds.c %D%/kinds.h \
 	%D%/labels.c \
 	%D%/migrate.c %D%/migrate.h \

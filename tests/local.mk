@@ -4,6 +4,7 @@ include %D%/unit/bytes.mk
 include %D%/unit/http.mk
 include %D%/unit/store.mk
 include %D%/unit/runtime.mk
+include %D%/unit/registry.mk
 include %D%/fuzz/local.mk
 include %D%/bench/store.mk
 include %D%/integration/local.mk

@@ -30,6 +30,10 @@
 	X(LAYER_COMMIT, "layer.commit", "pull")                                \
 	X(LAYER_COMMITTED, "layer.committed", "pull")                          \
 	X(LAYER_SYNCFS, "layer.syncfs", "pull")                                \
+	X(OPERATION_CREATE, "operation.create", "pull")                        \
+	X(OPERATION_END, "operation.end", "pull")                              \
+	X(PULL_IMAGE, "pull.image", "pull")                                    \
+	X(PULL_RECORDED, "pull.recorded", "pull")                              \
 	X(SHIM_CREATE_AFTER, "shim.create.after", "create")                    \
 	X(SHIM_CREATE_BEFORE, "shim.create.before", "create")                  \
 	X(SHIM_DELETE_AFTER, "shim.delete.after", "delete")                    \

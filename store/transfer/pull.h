@@ -15,7 +15,11 @@
 #include "base/error.h"
 #include "base/json.h"
 
+struct operation_kind;
 struct transfers;
+
+/* How a pull runs, for the table of kinds. */
+extern const struct operation_kind pull_kind;
 
 /*
  * Starts a pull and returns when its record is committed. body is as
