@@ -1,6 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-check_PROGRAMS += tests/unit/drive_pull
+check_PROGRAMS += tests/unit/test_reference tests/unit/test_manifest \
+	tests/unit/test_registry tests/unit/drive_pull
+tests_unit_test_reference_SOURCES = tests/unit/test_reference.c
+tests_unit_test_reference_LDADD = $(STORE_LIBS)
+tests_unit_test_manifest_SOURCES = tests/unit/test_manifest.c
+tests_unit_test_manifest_LDADD = $(STORE_LIBS)
+tests_unit_test_registry_SOURCES = tests/unit/test_registry.c
+tests_unit_test_registry_LDADD = $(STORE_LIBS)
 tests_unit_drive_pull_SOURCES = tests/unit/drive_pull.c
 tests_unit_drive_pull_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
 	$(SQLITE_CFLAGS)
 tests_unit_drive_pull_LDADD = $(STORE_LIBS)
+TESTS += tests/unit/test_reference tests/unit/test_manifest \
+	tests/unit/test_registry
