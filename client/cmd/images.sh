@@ -44,16 +44,30 @@ images_ls()
 		return
 	fi
 	while IFS= read -r item; do
-		name=$(printf '%s' "$item" | jq -r '.name | @uri')
-		size=null
-		# The size of an image is that of all that it consists of.
-		if http_try GET "$namespace_path/images/$name/status"; then
-			size=$(jq '.size // null' "$reply")
-		fi
-		printf '%s' "$item" | jq -r --argjson size "$size" \
+		size=$(image_size "$(printf '%s' "$item" |
+		    jq -r '.target.digest | @uri')")
+		printf '%s' "$item" | jq -r --argjson size "${size:-null}" \
 		    "$jq_library"'[.name, .target.media_type, .target.digest,
 			($size // .target.size | bytes)] | @tsv'
 	done <"$tmp/items" | table REF TYPE DIGEST SIZE
+}
+
+# image_size DIGEST: bytes of the manifest, its config and layers; of an
+# index, those of the manifests that are here. Nothing when none is.
+image_size()
+{
+	http_try GET "$namespace_path/content/$1" || return 0
+	if jq -e .layers "$reply" >/dev/null 2>&1; then
+		jq --argjson own "$(wc -c <"$reply")" \
+		    '[$own, .config.size, .layers[].size] | add' "$reply"
+		return
+	fi
+	size=''
+	for digest in $(jq -r '.manifests[]?.digest | @uri' "$reply"); do
+		more=$(image_size "$digest")
+		[ -z "$more" ] || size=$((${size:-0} + more))
+	done
+	echo "$size"
 }
 
 images_rm()

@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# skiff run: output, exit status, options, signals, and nothing left.
+. "$(dirname "$0")/lib.sh"
+needs root runc skopeo docker-registry
+start_skiffd
+start_registry
+ref=$(push_image busybox t/busybox:1)
+
+output=$(skiff run --rm "$ref" echo hello 2>"$scratch/stderr")
+is "an image that is not here is pulled, and run" "$output" hello
+like "which is said" "$(cat "$scratch/stderr")" 'pulling it'
+skiff run --rm "$ref" sh -c 'exit 7'
+is "the exit status is passed on" $? 7
+skiff run --rm "$ref" sh -c 'kill -KILL $$' >/dev/null 2>&1
+is "killed by a signal: 128 + N" $? 137
+output=$(skiff run --rm "$ref" sh -c 'echo out; echo err >&2' 2>/dev/null)
+is "stdout goes to stdout" "$output" out
+output=$(skiff run --rm "$ref" sh -c 'echo out; echo err >&2' 2>&1 >/dev/null)
+is "stderr goes to stderr" "$output" err
+output=$(skiff run --rm "$ref" sh -c \
+    'for i in 1 2 3; do echo $i; echo $i >&2; sleep 0.05; done' 2>&1)
+is "one terminal for both keeps the order" "$output" "1
+1
+2
+2
+3
+3"
+output=$(skiff run --rm "$ref" sh -c 'i=0
+	while [ $i -lt 20000 ]; do echo line $i; i=$((i + 1)); done' | wc -l)
+is "no output is lost" "$output" 20000
+
+output=$(FROM_HERE=1 skiff run --rm -e A=b -e FROM_HERE -w /tmp -u 1000:100 \
+    --hostname box "$ref" \
+    sh -c 'echo $A $FROM_HERE $(pwd) $(id -u):$(id -g) $(hostname)')
+is "-e, -w, -u, --hostname" "$output" "b 1 /tmp 1000:100 box"
+output=$(skiff run --rm -u alice "$ref" sh -c 'id -un; id -Gn; echo $HOME')
+is "a user by name, of the image" "$output" "alice
+alice users
+/home/alice"
+mkdir "$scratch/host"
+echo shared >"$scratch/host/file"
+output=$(skiff run --rm -v "$scratch/host:/in:ro" "$ref" \
+    sh -c 'cat /in/file; touch /in/x 2>&1')
+like "a read-only volume" "$output" 'shared'
+ok "nothing is written through it" test ! -e "$scratch/host/x"
+skiff run --rm -v "$scratch/host:/in" "$ref" touch /in/y
+ok "a volume is written through" test -e "$scratch/host/y"
+output=$(skiff run --rm --network none "$ref" ls /sys/class/net)
+is "--network none has the loopback interface alone" "$output" lo
+ok "limits are taken" \
+    skiff run --rm --memory 64m --cpus 0.5 --pids-limit 20 "$ref" true
+
+output=$(skiff run --rm "$ref" /no/such/program 2>&1)
+is "a program that is not there: status 127" $? 127
+like "runc's words" "$output" '^skiff: .*/no/such/program'
+output=$(skiff run --rm "$registry/t/none:1" true 2>&1)
+is "an image that is not there: status 125" $? 125
+output=$(skiff run --pull never --rm "$registry/t/none:1" true 2>&1)
+is "with --pull never too" $? 125
+skiff run -x "$ref" 2>/dev/null
+is "a bad option: status 125" $? 125
+is "nothing is left" "$(skiff ps -aq)" ""
+
+skiff run --rm --name slow "$ref" sh -c \
+    'trap "echo caught; exit 9" INT; echo ready; while :; do sleep 0.1; done' \
+    >"$scratch/out" 2>&1 &
+runner=$!
+until_true 20 grep -q ready "$scratch/out"
+# A shell starts a background process with SIGINT ignored: send to the
+# client by way of env(1), which restores it.
+kill -TERM "$runner"
+until_true 20 sh -c "! kill -0 $runner 2>/dev/null" || true
+kill -KILL $runner 2>/dev/null
+skiff rm -f slow >/dev/null 2>&1
+
+/usr/bin/python3 - "$SKIFF_SRC/client/skiff" "$ref" <<'PY' >"$scratch/signals"
+import signal, subprocess, sys
+skiff, ref = sys.argv[1:]
+def run(script, signals):
+    p = subprocess.Popen([skiff, "run", "--rm", ref, "sh", "-c", script],
+                         stdout=subprocess.PIPE, text=True,
+                         start_new_session=True)
+    assert p.stdout.readline() == "ready\n"
+    for s in signals:
+        import os
+        os.killpg(p.pid, s)
+        if s != signals[-1]:
+            assert p.stdout.readline() == "caught\n"
+    return p.wait(30)
+loop = "echo ready; while :; do sleep 0.1; done"
+print(run('trap "exit 9" INT; ' + loop, [signal.SIGINT]))
+print(run('trap "echo caught" INT; ' + loop, [signal.SIGINT, signal.SIGINT]))
+print(run('trap "exit 8" TERM; ' + loop, [signal.SIGTERM]))
+PY
+is "Ctrl-C arrives as SIGINT, the second as SIGKILL; SIGTERM as such" \
+    "$(cat "$scratch/signals")" "9
+137
+8"
+is "nothing is left of them" "$(skiff ps -aq)" ""
+
+is "-d prints the name" "$(skiff run -d --name bg "$ref" \
+    sh -c 'echo one; echo two; exec sleep 600')" bg
+like "ps shows it" "$(skiff ps)" '^bg +.*running'
+output=$(skiff run --name bg "$ref" true 2>&1)
+is "the same name again: status 125" $? 125
+like "which exists" "$output" 'bg.*exist'
+like "and still runs" "$(skiff ps)" '^bg +.*running'
+until_true 20 sh -c "'$SKIFF_SRC/client/skiff' logs bg | grep -q two"
+is "logs" "$(skiff logs bg)" "one
+two"
+is "logs --tail" "$(skiff logs --tail 1 bg)" two
+like "logs -t" "$(skiff logs -t --tail 1 bg)" \
+    '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z two$'
+is "logs --since a moment" "$(skiff logs --since 1h bg | wc -l)" 2
+output=$(skiff rm bg 2>&1)
+is "rm of one that runs fails" $? 1
+is "kill prints the name" "$(skiff kill bg)" bg
+is "logs -f ends with the container" "$(skiff logs -f bg | tail -n 1)" two
+until_true 20 sh -c "'$SKIFF_SRC/client/skiff' ps -a | grep -q 'bg.*stopped'"
+like "ps -a shows how it ended" "$(skiff ps -a)" '^bg +.*stopped +137'
+is "rm prints the name" "$(skiff rm bg)" bg
+output=$(skiff logs bg 2>&1)
+is "logs of none: status 1" $? 1
+ok "rm -f of one that runs" sh -c \
+    "'$SKIFF_SRC/client/skiff' run -d --name f '$ref' sleep 600 &&
+    '$SKIFF_SRC/client/skiff' rm -f f"
+is "all are gone" "$(skiff ps -aq)" ""
+finish
