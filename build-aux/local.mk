@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Source checks, formatting, coverage. "make lint" needs tests/packages.
 dist_noinst_SCRIPTS += %D%/install-packages %D%/lint %D%/coverage
-dist_noinst_DATA += %D%/packages %D%/cppcheck-suppressions
+dist_noinst_DATA += %D%/packages %D%/cppcheck-suppressions \
+	%D%/cppcheck.cfg
 
 LINT = '$(abs_top_srcdir)/build-aux/lint' '$(abs_top_srcdir)' \
 	'$(abs_top_builddir)'

@@ -24,8 +24,7 @@
 	X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415,               \
 	  "Unsupported media type")                                            \
 	X(OUT_OF_RANGE, "out_of_range", 416, "Out of range")                   \
-	X(EXPECTATION_FAILED, "expectation_failed", 417,                       \
-	  "Expectation failed")                                                \
+	X(EXPECTATION_FAILED, "expectation_failed", 417, "Expectation failed") \
 	X(MISDIRECTED, "misdirected", 421, "Misdirected request")              \
 	X(LOCKED, "locked", 423, "Locked")                                     \
 	X(RESOURCE_EXHAUSTED, "resource_exhausted", 429, "Resource exhausted") \
