@@ -4,6 +4,8 @@
  */
 #include "config.h"
 
+#define ERROR_IS_DEFINED_HERE
+
 #include "base/error.h"
 
 #include <errno.h>

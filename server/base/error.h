@@ -78,6 +78,18 @@ int err_state(struct skiff_error *err, const char *state);
 int err_not_found(struct skiff_error *err, const char *static_kind,
 		  const char *id);
 
+#if defined(__clang_analyzer__) && !defined(ERROR_IS_DEFINED_HERE)
+/* It sees one file at a time, and so not that each of these gives -1. */
+#define err_set_at(...) (err_set_at(__VA_ARGS__), -1)
+#define err_errno_at(...) (err_errno_at(__VA_ARGS__), -1)
+#define err_wrap(...) (err_wrap(__VA_ARGS__), -1)
+#define err_reason(...) (err_reason(__VA_ARGS__), -1)
+#define err_object(...) (err_object(__VA_ARGS__), -1)
+#define err_field(...) (err_field(__VA_ARGS__), -1)
+#define err_state(...) (err_state(__VA_ARGS__), -1)
+#define err_not_found(...) (err_not_found(__VA_ARGS__), -1)
+#endif
+
 enum skiff_code err_code_from_errno(int number);
 const char *err_code_name(enum skiff_code code); /* "not_found" */
 const char *err_code_title(enum skiff_code code);

@@ -29,7 +29,7 @@
 
 #define BATCH_MAX 2048
 
-#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
 
 struct level {
 	ino_t inode;
@@ -117,7 +117,7 @@ static int
 list(struct walk *walk, struct level *level, struct skiff_error *err)
 {
 	CLEANUP(closedirp) DIR *dir = NULL;
-	int fd = openat(walk->fd, ".", OPEN_DIR);
+	int fd = openat(walk->fd, ".", OPEN_DIR | O_CLOEXEC);
 	struct dirent *entry;
 
 	dir = fd < 0 ? NULL : fdopendir(fd);
@@ -176,7 +176,7 @@ push(struct walk *walk, int fd, struct skiff_error *err)
 static int
 leave(struct walk *walk, struct skiff_error *err)
 {
-	int fd = openat(walk->fd, "..", OPEN_DIR);
+	int fd = openat(walk->fd, "..", OPEN_DIR | O_CLOEXEC);
 	struct level *level;
 	const char *name;
 	struct stat st;
@@ -242,7 +242,7 @@ static int
 walk_tree(struct walk *walk, int dirfd, const char *path,
 	  struct skiff_error *err)
 {
-	int fd = openat(dirfd, path, OPEN_DIR);
+	int fd = openat(dirfd, path, OPEN_DIR | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_errno(err, errno, "open %s", path);
@@ -267,7 +267,7 @@ fs_list(int dirfd, const char *path, struct strv *names,
 	struct skiff_error *err)
 {
 	CLEANUP(closedirp) DIR *dir = NULL;
-	int fd = openat(dirfd, path, OPEN_DIR);
+	int fd = openat(dirfd, path, OPEN_DIR | O_CLOEXEC);
 	struct dirent *entry;
 
 	dir = fd < 0 ? NULL : fdopendir(fd);
