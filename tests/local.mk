@@ -10,6 +10,7 @@ include %D%/bench/store.mk
 include %D%/integration/local.mk
 include %D%/integration/http.mk
 include %D%/integration/shim.mk
+include %D%/integration/spec.mk
 
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .sh .py

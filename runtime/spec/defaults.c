@@ -67,9 +67,19 @@ spec_masked_paths(const struct host *host)
 }
 
 json_t *
-spec_readonly_paths(void)
+spec_readonly_paths(const struct host *host)
 {
-	return spec_strings(readonly_paths, ARRAY_SIZE(readonly_paths));
+	json_t *paths =
+	    spec_strings(readonly_paths, ARRAY_SIZE(readonly_paths));
+
+	/*
+	 * Where v1's hierarchies hang, runc makes each of them read-only but
+	 * leaves the tmpfs that holds them writable, and without a limit.
+	 */
+	if (host->cgroup_mode != CGROUP_V2)
+		(void)json_array_append_new(paths,
+					    json_string("/sys/fs/cgroup"));
+	return paths;
 }
 
 static uint64_t

@@ -266,7 +266,8 @@ make_linux(const struct spec_request *request, uint64_t caps)
 		      "namespaces", spec_namespaces(wishes), "resources",
 		      spec_resources(host, wishes), "maskedPaths",
 		      spec_masked_paths(host), "readonlyPaths",
-		      spec_readonly_paths(), "rootfsPropagation", "rprivate");
+		      spec_readonly_paths(host), "rootfsPropagation",
+		      "rprivate");
 
 	if (sysctl)
 		(void)json_object_set_new(linux_part, "sysctl", sysctl);

@@ -19,7 +19,7 @@ json_t *spec_strings(const char *const *texts, size_t n);
 /* defaults.c */
 json_t *spec_namespaces(const struct wishes *wishes);
 json_t *spec_masked_paths(const struct host *host);
-json_t *spec_readonly_paths(void);
+json_t *spec_readonly_paths(const struct host *host);
 json_t *spec_rlimits(const struct host *host);
 /* NULL when there is none to set. */
 json_t *spec_sysctl(const struct wishes *wishes);

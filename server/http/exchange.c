@@ -55,7 +55,7 @@ exchange_begin(void *cls, const char *uri, struct MHD_Connection *mhd)
 	struct http_loop *loop = cls;
 	struct conn *conn = conn_of(mhd);
 	struct request *request = xmalloc(sizeof(*request));
-	struct skiff_error err = ERROR_INIT;
+	struct skiff_error *err = &loop->error;
 
 	memset(request, 0, offsetof(struct request, match));
 	request->node.kind = NODE_JOB;
@@ -71,8 +71,8 @@ exchange_begin(void *cls, const char *uri, struct MHD_Connection *mhd)
 	target_init(&request->target);
 	/* The library takes the query apart in place right after this. */
 	if (target_parse(&request->target, request->head.target,
-			 request->head.target_len, &err) < 0)
-		request->target_error = xmemdup(&err, sizeof(err));
+			 request->head.target_len, err) < 0)
+		request->target_error = xmemdup(err, sizeof(*err));
 	conn->request = request;
 	if (conn->has_served) {
 		conn->limit_ns =
@@ -310,14 +310,14 @@ static enum MHD_Result
 handle_head(struct request *request, const char *method, const char *version)
 {
 	struct http_loop *loop = request->loop;
-	struct skiff_error err = ERROR_INIT;
+	struct skiff_error *err = &loop->error;
 	bool must_close = false;
 
 	request->phase = PHASE_BODY;
 	request->body_started_ns = loop->now_ns;
 	request->conn->limit_ns = 0;
-	if (head_read(request, method, version, &must_close, &err) < 0) {
-		exchange_fail(request, &err);
+	if (head_read(request, method, version, &must_close, err) < 0) {
+		exchange_fail(request, err);
 		if (must_close || exchange_has_long_rest(request)) {
 			request->is_closing = true;
 			request->conn->wants_linger = true;

@@ -184,6 +184,7 @@ struct http_loop {
 	struct conn *conns;
 	struct conn *entering; /* handed to MHD_add_connection right now */
 	struct farewell *farewells;
+	struct skiff_error error; /* scratch: clearing one costs */
 	int64_t now_ns;
 	int64_t timer_ns; /* next look at all connections, or 0 */
 	uint64_t n_ids;

@@ -22,8 +22,11 @@
 #include "http/http_internal.h"
 
 #define EVENTS_MAX 128
-/* Of a connection: half for the head, so that 20 KiB of headers fit. */
-#define POOL_SIZE 49152
+/*
+ * Of a connection. The library clears it for each request, and it bounds
+ * the head: 20 KiB of headers fit.
+ */
+#define POOL_SIZE 32768
 /* Ours are lower and kept at accept. */
 #define LIBRARY_CONNECTIONS_MAX 1000000
 
