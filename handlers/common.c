@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the handlers share: objects of a namespace by path, lists, label
+ * updates.
+ */
+#include "config.h"
+
+#include "handlers/common.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/strbuf.h"
+
+int
+take_namespace(struct request *request, const char **ret_ns,
+	       struct skiff_error *err)
+{
+	*ret_ns = request_param(request, "ns");
+	return id_check("namespace", *ret_ns, err);
+}
+
+struct response *
+document_response(int status, char *doc, int64_t revision)
+{
+	struct response *response =
+	    response_json_text(status, doc, strlen(doc));
+
+	if (revision > 0)
+		response_headerf(response, "ETag", "\"%" PRId64 "\"", revision);
+	return response;
+}
+
+struct response *
+created_response(struct request *request, char *doc, const char *key)
+{
+	CLEANUP(strbuf_done) struct strbuf location = STRBUF_INIT;
+	struct response *response = document_response(201, doc, 0);
+
+	strbuf_adds(&location, request_path(request));
+	strbuf_addch(&location, '/');
+	percent_encode(key, &location);
+	response_header(response, "Location", location.buf);
+	return response;
+}
+
+int
+answer_record(struct services *services, const struct record_ref *ref,
+	      struct response **ret, struct skiff_error *err)
+{
+	int64_t revision;
+	char *doc;
+
+	if (record_get(services->db, ref, &doc, &revision, err) < 0)
+		return -1;
+	*ret = document_response(200, doc, revision);
+	return 0;
+}
+
+int
+answer_list(struct request *request, enum record_kind kind, const char *ns,
+	    const char *prefix, struct response **ret, struct skiff_error *err,
+	    struct services *services)
+{
+	CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+	struct list_options options = {
+		.prefix = prefix,
+		.cursor = request_query(request, "cursor"),
+	};
+	size_t len;
+
+	if (request_query_u64(request, "limit", LIST_LIMIT_MAX,
+			      LIST_LIMIT_DEFAULT, &options.limit, err) < 0)
+		return -1;
+	if (options.limit == 0)
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "limit must be between 1 and %d",
+			       LIST_LIMIT_MAX);
+	if (record_list(services->db, kind, ns, &options, &out, err) < 0)
+		return -1;
+	len = out.len;
+	*ret = response_json_text(200, strbuf_steal(&out), len);
+	return 0;
+}
+
+int
+take_if_match(struct request *request, int64_t *ret_revision,
+	      struct skiff_error *err)
+{
+	uint64_t revision = 0;
+	int r = request_if_match(request, &revision, err);
+
+	if (r < 0)
+		return -1;
+	*ret_revision = r == 1 ? (int64_t)revision : 0;
+	return 0;
+}
+
+int
+check_faults(struct request *request, struct skiff_error *err)
+{
+	return json_faults_to_error(request_faults(request), err);
+}
+
+/* Fields that an object has but PATCH cannot change are told apart. */
+static void
+check_patch_fields(const json_t *body, struct json_faults *faults)
+{
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(body)) {
+		json_fault(faults, "", "must be an object");
+		return;
+	}
+	json_object_foreach ((json_t *)body, key, value) {
+		cleanup_free char *pointer = NULL;
+
+		if (strcmp(key, "labels") == 0)
+			continue;
+		pointer = xasprintf("/%s", key);
+		json_fault(faults, pointer,
+			   "cannot be updated; only labels can");
+	}
+	if (!json_object_get(body, "labels"))
+		json_fault(faults, "/labels", "is required");
+}
+
+int
+answer_label_patch(struct request *request, struct services *services,
+		   const struct record_ref *ref, struct response **ret,
+		   struct skiff_error *err)
+{
+	struct change change = { 0 };
+	const json_t *labels;
+	int64_t revision;
+	json_t *body;
+	char *doc;
+
+	if (request_json(request, &body, err) < 0 ||
+	    take_if_match(request, &change.if_match, err) < 0)
+		return -1;
+	check_patch_fields(body, request_faults(request));
+	labels = json_object_get(body, "labels");
+	if (labels)
+		labels_check(labels, "/labels", request_faults(request));
+	if (check_faults(request, err) < 0 ||
+	    record_patch_labels(services->db, ref, labels, &change, &doc,
+				&revision, err) < 0)
+		return -1;
+	*ret = document_response(200, doc, revision);
+	return 0;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /v1/events and N/events: what happened, from any point on, as
+ * server-sent events or as a JSON object a line.
+ *
+ * A follower holds no queue: it remembers the last id that it sent and
+ * reads on from the event log when the bus wakes it. So a slow client
+ * costs nothing, a restart loses nothing, and Last-Event-ID resumes
+ * without a gap.
+ */
+#include "config.h"
+
+#include "handlers/handlers.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/strbuf.h"
+#include "handlers/common.h"
+#include "handlers/watch.h"
+#include "http/sse.h"
+#include "store/events/log.h"
+
+#define BATCH 256
+#define SSE_RETRY_MS 2000
+
+struct follower {
+	struct services *services;
+	struct watch *watch;
+	char *ns; /* NULL: all */
+	int64_t after;
+	bool is_sse;
+	bool does_follow;
+	bool is_done;
+	struct strbuf pending;
+	size_t sent;
+};
+
+static void
+follower_free(void *arg)
+{
+	struct follower *follower = arg;
+
+	watch_free(follower->watch);
+	strbuf_done(&follower->pending);
+	free(follower->ns);
+	free(follower);
+}
+
+static void
+take_event(void *arg, int64_t id, const char *topic, const char *doc)
+{
+	struct follower *follower = arg;
+
+	follower->after = id;
+	if (follower->is_sse) {
+		sse_event(&follower->pending, (uint64_t)id, topic, doc,
+			  strlen(doc));
+	} else {
+		strbuf_adds(&follower->pending, doc);
+		strbuf_addch(&follower->pending, '\n');
+	}
+}
+
+static ssize_t
+read_events(void *arg, char *buf, size_t max)
+{
+	struct follower *follower = arg;
+	struct strbuf *pending = &follower->pending;
+	struct skiff_error err = ERROR_INIT;
+	size_t n;
+
+	if (follower->sent == pending->len && !follower->is_done) {
+		int n_read;
+
+		strbuf_reset(pending);
+		follower->sent = 0;
+		n_read = event_read(follower->services->db, follower->ns,
+				    follower->after, BATCH, take_event,
+				    follower, &err);
+		if (n_read < 0)
+			log_failure(LOG_WARN, &err, "event stream");
+		follower->is_done =
+		    n_read < 0 || (n_read == 0 && !follower->does_follow);
+	}
+	n = pending->len - follower->sent;
+	if (n == 0)
+		return follower->is_done ? -1 : 0;
+	if (n > max)
+		n = max;
+	memcpy(buf, pending->buf + follower->sent, n);
+	follower->sent += n;
+	return (ssize_t)n;
+}
+
+static ssize_t
+idle_comment(void *arg, char *buf, size_t max)
+{
+	struct follower *follower = arg;
+	const char *text = follower->is_sse ? ":\n\n" : "\n";
+	size_t n = strlen(text);
+
+	(void)max;
+	memcpy(buf, text, n);
+	return (ssize_t)n;
+}
+
+/* The daemon stops: what is in the log by now, then a last word. */
+static void
+stop_events(void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->does_follow = false;
+	if (follower->is_sse && !follower->is_done)
+		sse_event(&follower->pending, 0, "shutdown", "{}", 2);
+}
+
+static const struct stream_ops stream = {
+	.read = read_events,
+	.idle = idle_comment,
+	.stopping = stop_events,
+	.free = follower_free,
+};
+
+/*
+ * Where to begin: ?after or Last-Event-ID, else with what happens from now
+ * on. 1 when the place was given.
+ */
+static int
+take_start(struct request *request, int64_t newest, int64_t *ret_after,
+	   struct skiff_error *err)
+{
+	const char *text = request_query(request, "after");
+	uint64_t after;
+
+	if (!text)
+		text = request_header(request, "Last-Event-ID");
+	if (!text) {
+		*ret_after = newest;
+		return 0;
+	}
+	if (parse_u64(text, INT64_MAX, &after, err) < 0)
+		return err_wrap(err, "after");
+	if ((int64_t)after > newest)
+		return err_set(err, SKIFF_OUT_OF_RANGE,
+			       "after=%" PRIu64 " lies in the future: the "
+			       "newest event is %" PRId64,
+			       after, newest);
+	*ret_after = (int64_t)after;
+	return 1;
+}
+
+/* The log no longer reaches back to what the client wants next. */
+static void
+tell_gap(struct follower *follower, int64_t oldest)
+{
+	char text[64];
+	int n;
+
+	n = snprintf(text, sizeof(text),
+		     "{\"from\":%" PRId64 ",\"to\":%" PRId64 "}",
+		     follower->after + 1, oldest - 1);
+	if (follower->is_sse)
+		sse_event(&follower->pending, 0, "gap", text, (size_t)n);
+	else
+		strbuf_addf(&follower->pending, "{\"gap\":%s}\n", text);
+	follower->after = oldest - 1;
+}
+
+static int
+answer_events(struct request *request, struct services *services,
+	      const char *ns, struct response **ret, struct skiff_error *err)
+{
+	struct follower *follower;
+	bool does_follow;
+	int64_t oldest;
+	int64_t newest;
+	int64_t after = 0;
+	int has_start;
+
+	if (request_query_bool(request, "follow", true, &does_follow, err) <
+		0 ||
+	    event_bounds(services->db, &oldest, &newest, err) < 0)
+		return -1;
+	has_start = take_start(request, newest, &after, err);
+	if (has_start < 0)
+		return -1;
+
+	follower = xcalloc(1, sizeof(*follower));
+	follower->services = services;
+	follower->ns = ns ? xstrdup(ns) : NULL;
+	follower->after = has_start || does_follow ? after : 0;
+	follower->is_sse = !request_accepts(request, "application/x-ndjson");
+	follower->does_follow = does_follow;
+	follower->pending = (struct strbuf)STRBUF_INIT;
+	follower->watch = watch_new(services->bus, ns, NULL, request);
+	if (follower->is_sse)
+		sse_retry(&follower->pending, SSE_RETRY_MS);
+	if (has_start && oldest > 0 && after + 1 < oldest)
+		tell_gap(follower, oldest);
+
+	*ret = response_stream(200,
+			       follower->is_sse ? SSE_CONTENT_TYPE
+						: "application/x-ndjson",
+			       &stream, follower);
+	response_header(*ret, "Cache-Control", "no-store");
+	return 0;
+}
+
+int
+events_all(struct request *request, void *context, struct response **ret,
+	   struct skiff_error *err)
+{
+	return answer_events(request, context, NULL, ret, err);
+}
+
+int
+events_of_namespace(struct request *request, void *context,
+		    struct response **ret, struct skiff_error *err)
+{
+	const char *ns;
+
+	if (take_namespace(request, &ns, err) < 0)
+		return -1;
+	return answer_events(request, context, ns, ret, err);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Every handler, by the resource that it serves. Each has the type
+ * handler_fn (http/route.h) with struct services as its context; what it
+ * answers is in openapi/openapi.yaml under its operation id.
+ */
+#include "handlers/services.h"
+#include "http/route.h"
+
+#define HANDLER(name)                                                          \
+	int name(struct request *request, void *context,                       \
+		 struct response **ret, struct skiff_error *err)
+
+/* system.c */
+HANDLER(system_healthz);
+HANDLER(system_readyz);
+HANDLER(system_version);
+HANDLER(system_openapi);
+HANDLER(system_index);
+HANDLER(system_namespace_missing);
+
+/* namespaces.c */
+HANDLER(namespaces_list);
+HANDLER(namespaces_create);
+HANDLER(namespaces_get);
+HANDLER(namespaces_patch);
+HANDLER(namespaces_delete);
+
+/* images.c */
+HANDLER(images_list);
+HANDLER(images_create);
+HANDLER(images_get);
+HANDLER(images_patch);
+HANDLER(images_delete);
+
+/* content.c */
+HANDLER(content_list);
+HANDLER(content_get);
+HANDLER(content_patch);
+HANDLER(content_remove);
+extern const struct upload_ops content_upload;
+
+/* snapshots.c */
+HANDLER(snapshots_list);
+HANDLER(snapshots_create);
+HANDLER(snapshots_get);
+HANDLER(snapshots_patch);
+HANDLER(snapshots_delete);
+HANDLER(snapshots_mounts);
+HANDLER(snapshots_usage);
+HANDLER(snapshots_commit);
+
+/* containers.c */
+HANDLER(containers_list);
+HANDLER(containers_create);
+HANDLER(containers_get);
+HANDLER(containers_patch);
+HANDLER(containers_delete);
+
+/* tasks.c, logs.c */
+HANDLER(tasks_list);
+HANDLER(tasks_create);
+HANDLER(tasks_get);
+HANDLER(tasks_patch);
+HANDLER(tasks_start);
+HANDLER(tasks_kill);
+HANDLER(tasks_wait);
+HANDLER(tasks_pids);
+HANDLER(tasks_delete);
+HANDLER(tasks_logs);
+
+/* events.c */
+HANDLER(events_all);
+HANDLER(events_of_namespace);
+
+/* operations.c */
+HANDLER(images_pull);
+HANDLER(operations_list);
+HANDLER(operations_get);
+HANDLER(operations_delete);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * N/operations, and N/images/pull which begins one.
+ *
+ * The same operation is answered in three ways: at once, when it has ended
+ * (?wait=true), or as server-sent events of its progress.
+ */
+#include "config.h"
+
+#include "handlers/handlers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "handlers/common.h"
+#include "handlers/watch.h"
+#include "http/sse.h"
+#include "store/transfer/operation.h"
+#include "store/transfer/pull.h"
+
+/* One client that waits for an operation, or follows it. */
+struct follower {
+	struct services *services;
+	struct watch *watch;
+	char *ns;
+	char *id;
+	/* Streams only: */
+	struct strbuf pending;
+	size_t sent;
+	char *last_doc;
+	bool is_done;
+};
+
+static struct follower *
+follower_new(struct request *request, struct services *services, const char *ns,
+	     const char *id)
+{
+	struct follower *follower = xcalloc(1, sizeof(*follower));
+
+	follower->services = services;
+	follower->ns = xstrdup(ns);
+	follower->id = xstrdup(id);
+	follower->pending = (struct strbuf)STRBUF_INIT;
+	follower->watch = watch_new(services->bus, ns, id, request);
+	return follower;
+}
+
+static void
+follower_free(void *arg)
+{
+	struct follower *follower = arg;
+
+	watch_free(follower->watch);
+	strbuf_done(&follower->pending);
+	free(follower->last_doc);
+	free(follower->ns);
+	free(follower->id);
+	free(follower);
+}
+
+/* --- ?wait=true ------------------------------------------------------ */
+
+static int
+poll_end(void *arg, bool timed_out, struct response **ret,
+	 struct skiff_error *err)
+{
+	CLEANUP(operation_view_done) struct operation_view view = { 0 };
+	struct follower *follower = arg;
+
+	if (operation_get(follower->services->transfers, follower->ns,
+			  follower->id, &view, err) < 0)
+		return -1;
+	if (!view.is_ended) {
+		if (timed_out)
+			return err_set(err, SKIFF_DEADLINE_EXCEEDED,
+				       "operation %s is still running",
+				       follower->id);
+		return 0;
+	}
+	if (operation_result(&view, err) < 0)
+		return -1;
+	*ret = document_response(200, STEAL_PTR(view.doc), view.revision);
+	return 0;
+}
+
+static const struct wait_ops wait_for_end = {
+	.poll = poll_end,
+	.free = follower_free,
+};
+
+/* --- Accept: text/event-stream --------------------------------------- */
+
+/* Puts the present state into pending, unless it was told already. */
+static void
+render(struct follower *follower)
+{
+	CLEANUP(operation_view_done) struct operation_view view = { 0 };
+	struct skiff_error err = ERROR_INIT;
+	const char *event;
+
+	if (operation_get(follower->services->transfers, follower->ns,
+			  follower->id, &view, &err) < 0) {
+		follower->is_done = true;
+		return;
+	}
+	follower->is_done = view.is_ended;
+	if (follower->last_doc && strcmp(follower->last_doc, view.doc) == 0)
+		return;
+	event = view.is_ended ? "end" : "progress";
+	sse_event(&follower->pending, (uint64_t)view.revision, event, view.doc,
+		  strlen(view.doc));
+	free(follower->last_doc);
+	follower->last_doc = STEAL_PTR(view.doc);
+}
+
+static ssize_t
+read_progress(void *arg, char *buf, size_t max)
+{
+	struct follower *follower = arg;
+	struct strbuf *pending = &follower->pending;
+	size_t n;
+
+	if (follower->sent == pending->len && !follower->is_done) {
+		strbuf_reset(pending);
+		follower->sent = 0;
+		render(follower);
+	}
+	n = pending->len - follower->sent;
+	if (n == 0)
+		return follower->is_done ? -1 : 0;
+	if (n > max)
+		n = max;
+	memcpy(buf, pending->buf + follower->sent, n);
+	follower->sent += n;
+	return (ssize_t)n;
+}
+
+static ssize_t
+idle_comment(void *arg, char *buf, size_t max)
+{
+	(void)arg;
+	(void)max;
+	memcpy(buf, ":\n\n", 3);
+	return 3;
+}
+
+static const struct stream_ops follow_progress = {
+	.read = read_progress,
+	.idle = idle_comment,
+	.free = follower_free,
+};
+
+/* 1: *ret waits or streams; 0: the client wants the answer at once. */
+static int
+answer_operation(struct request *request, struct services *services,
+		 const char *ns, const char *id, struct response **ret,
+		 struct skiff_error *err)
+{
+	bool want_wait;
+
+	if (request_query_bool(request, "wait", false, &want_wait, err) < 0)
+		return -1;
+	if (request_accepts(request, SSE_CONTENT_TYPE)) {
+		*ret = response_stream(200, SSE_CONTENT_TYPE, &follow_progress,
+				       follower_new(request, services, ns, id));
+		response_header(*ret, "Cache-Control", "no-store");
+		return 1;
+	}
+	if (want_wait) {
+		*ret = response_wait(&wait_for_end,
+				     follower_new(request, services, ns, id),
+				     DEADLINE_NEVER);
+		return 1;
+	}
+	return 0;
+}
+
+int
+images_pull(struct request *request, void *context, struct response **ret,
+	    struct skiff_error *err)
+{
+	struct services *services = context;
+	cleanup_free char *doc = NULL;
+	cleanup_free char *id = NULL;
+	int64_t revision;
+	const char *ns;
+	json_t *body;
+	int r;
+
+	if (take_namespace(request, &ns, err) < 0 ||
+	    request_json(request, &body, err) < 0 ||
+	    pull_start(services->transfers, ns, body, request_faults(request),
+		       &id, &doc, &revision, err) < 0)
+		return -1;
+	r = answer_operation(request, services, ns, id, ret, err);
+	if (r < 0)
+		return -1;
+	if (r == 0)
+		*ret = document_response(202, STEAL_PTR(doc), revision);
+	response_headerf(*ret, "Location", "/v1/namespaces/%s/operations/%s",
+			 ns, id);
+	return 0;
+}
+
+int
+operations_list(struct request *request, void *context, struct response **ret,
+		struct skiff_error *err)
+{
+	const char *ns;
+
+	if (take_namespace(request, &ns, err) < 0)
+		return -1;
+	return answer_list(request, RECORD_OPERATION, ns, NULL, ret, err,
+			   context);
+}
+
+int
+operations_get(struct request *request, void *context, struct response **ret,
+	       struct skiff_error *err)
+{
+	CLEANUP(operation_view_done) struct operation_view view = { 0 };
+	const char *id = request_param(request, "id");
+	struct services *services = context;
+	const char *ns;
+	int r;
+
+	if (take_namespace(request, &ns, err) < 0 ||
+	    operation_get(services->transfers, ns, id, &view, err) < 0)
+		return -1;
+	r = answer_operation(request, services, ns, id, ret, err);
+	if (r == 0)
+		*ret =
+		    document_response(200, STEAL_PTR(view.doc), view.revision);
+	return r < 0 ? -1 : 0;
+}
+
+int
+operations_delete(struct request *request, void *context, struct response **ret,
+		  struct skiff_error *err)
+{
+	struct services *services = context;
+	const char *ns;
+
+	if (take_namespace(request, &ns, err) < 0 ||
+	    operation_cancel(services->transfers, ns,
+			     request_param(request, "id"), err) < 0)
+		return -1;
+	*ret = response_empty(204);
+	return 0;
+}

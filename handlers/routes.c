@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of all routes.
+ *
+ * To add one: a handler in the file of its resource, its prototype in
+ * handlers.h, a row here, its description in openapi/openapi.yaml; a test
+ * fails while one of the two is missing.
+ */
+#include "config.h"
+
+#include "handlers/routes.h"
+
+#include "base/cleanup.h"
+#include "handlers/handlers.h"
+
+#define NS "/v1/namespaces/{ns}"
+#define SNAPSHOTS NS "/snapshots/{snapshotter}"
+#define TASK NS "/tasks/{id}"
+#define PAGE "limit cursor"
+
+/* A row: method, path, operation id, where it runs, query keys, handler. */
+#define ROW(m, path, id, where, keys, fn)                                      \
+	{                                                                      \
+		.method = (m), .pattern = (path), .operation_id = (id),        \
+		.kind = (where), .query = (keys), .handler = (fn)              \
+	}
+#define PUBLIC_ROW(path, id, fn)                                               \
+	{                                                                      \
+		.method = HTTP_GET, .pattern = (path), .operation_id = (id),   \
+		.kind = ROUTE_INLINE, .flags = ROUTE_PUBLIC, .handler = (fn)   \
+	}
+
+static const struct route routes[] = {
+	PUBLIC_ROW("/", "index", system_index),
+	PUBLIC_ROW("/healthz", "healthz", system_healthz),
+	PUBLIC_ROW("/readyz", "readyz", system_readyz),
+	PUBLIC_ROW("/openapi.json", "openapi", system_openapi),
+	PUBLIC_ROW("/v1/version", "version", system_version),
+
+	ROW(HTTP_GET, "/v1/images", "images_without_namespace", ROUTE_INLINE,
+	    NULL, system_namespace_missing),
+	ROW(HTTP_GET, "/v1/content", "content_without_namespace", ROUTE_INLINE,
+	    NULL, system_namespace_missing),
+	ROW(HTTP_GET, "/v1/snapshots", "snapshots_without_namespace",
+	    ROUTE_INLINE, NULL, system_namespace_missing),
+	ROW(HTTP_GET, "/v1/containers", "containers_without_namespace",
+	    ROUTE_INLINE, NULL, system_namespace_missing),
+	ROW(HTTP_GET, "/v1/tasks", "tasks_without_namespace", ROUTE_INLINE,
+	    NULL, system_namespace_missing),
+
+	ROW(HTTP_GET, "/v1/namespaces", "namespaces_list", ROUTE_INLINE, PAGE,
+	    namespaces_list),
+	ROW(HTTP_POST, "/v1/namespaces", "namespaces_create", ROUTE_WORKER,
+	    NULL, namespaces_create),
+	ROW(HTTP_GET, NS, "namespaces_get", ROUTE_INLINE, NULL, namespaces_get),
+	ROW(HTTP_PATCH, NS, "namespaces_patch", ROUTE_WORKER, NULL,
+	    namespaces_patch),
+	ROW(HTTP_DELETE, NS, "namespaces_delete", ROUTE_SLOW, NULL,
+	    namespaces_delete),
+
+	ROW(HTTP_GET, NS "/images", "images_list", ROUTE_INLINE, PAGE,
+	    images_list),
+	ROW(HTTP_POST, NS "/images", "images_create", ROUTE_WORKER, NULL,
+	    images_create),
+	ROW(HTTP_POST, NS "/images/pull", "images_pull", ROUTE_WORKER, "wait",
+	    images_pull),
+	ROW(HTTP_GET, NS "/images/{name*}", "images_get", ROUTE_INLINE, NULL,
+	    images_get),
+	ROW(HTTP_PATCH, NS "/images/{name*}", "images_patch", ROUTE_WORKER,
+	    NULL, images_patch),
+	ROW(HTTP_DELETE, NS "/images/{name*}", "images_delete", ROUTE_WORKER,
+	    NULL, images_delete),
+
+	ROW(HTTP_GET, NS "/content", "content_list", ROUTE_INLINE, PAGE,
+	    content_list),
+	ROW(HTTP_GET, NS "/content/{digest}", "content_get", ROUTE_INLINE, NULL,
+	    content_get),
+	{ .method = HTTP_PUT,
+	  .pattern = NS "/content/{digest}",
+	  .operation_id = "content_put",
+	  .kind = ROUTE_SLOW,
+	  .upload = &content_upload },
+	ROW(HTTP_PATCH, NS "/content/{digest}", "content_patch", ROUTE_WORKER,
+	    NULL, content_patch),
+	ROW(HTTP_DELETE, NS "/content/{digest}", "content_delete", ROUTE_WORKER,
+	    NULL, content_remove),
+
+	ROW(HTTP_GET, SNAPSHOTS, "snapshots_list", ROUTE_INLINE, PAGE,
+	    snapshots_list),
+	ROW(HTTP_POST, SNAPSHOTS, "snapshots_create", ROUTE_WORKER, NULL,
+	    snapshots_create),
+	ROW(HTTP_GET, SNAPSHOTS "/{key}", "snapshots_get", ROUTE_INLINE, NULL,
+	    snapshots_get),
+	ROW(HTTP_PATCH, SNAPSHOTS "/{key}", "snapshots_patch", ROUTE_WORKER,
+	    NULL, snapshots_patch),
+	ROW(HTTP_DELETE, SNAPSHOTS "/{key}", "snapshots_delete", ROUTE_SLOW,
+	    NULL, snapshots_delete),
+	ROW(HTTP_GET, SNAPSHOTS "/{key}/mounts", "snapshots_mounts",
+	    ROUTE_INLINE, NULL, snapshots_mounts),
+	ROW(HTTP_GET, SNAPSHOTS "/{key}/usage", "snapshots_usage", ROUTE_SLOW,
+	    NULL, snapshots_usage),
+	ROW(HTTP_POST, SNAPSHOTS "/{key}/commit", "snapshots_commit",
+	    ROUTE_SLOW, NULL, snapshots_commit),
+
+	ROW(HTTP_GET, NS "/containers", "containers_list", ROUTE_INLINE, PAGE,
+	    containers_list),
+	ROW(HTTP_POST, NS "/containers", "containers_create", ROUTE_WORKER,
+	    NULL, containers_create),
+	ROW(HTTP_GET, NS "/containers/{id}", "containers_get", ROUTE_INLINE,
+	    NULL, containers_get),
+	ROW(HTTP_PATCH, NS "/containers/{id}", "containers_patch", ROUTE_WORKER,
+	    NULL, containers_patch),
+	ROW(HTTP_DELETE, NS "/containers/{id}", "containers_delete", ROUTE_SLOW,
+	    "force", containers_delete),
+
+	ROW(HTTP_GET, NS "/tasks", "tasks_list", ROUTE_INLINE, PAGE,
+	    tasks_list),
+	ROW(HTTP_POST, NS "/tasks", "tasks_create", ROUTE_SLOW, NULL,
+	    tasks_create),
+	ROW(HTTP_GET, TASK, "tasks_get", ROUTE_INLINE, NULL, tasks_get),
+	ROW(HTTP_PATCH, TASK, "tasks_patch", ROUTE_WORKER, NULL, tasks_patch),
+	ROW(HTTP_DELETE, TASK, "tasks_delete", ROUTE_SLOW, "force",
+	    tasks_delete),
+	ROW(HTTP_POST, TASK "/start", "tasks_start", ROUTE_SLOW, NULL,
+	    tasks_start),
+	ROW(HTTP_POST, TASK "/kill", "tasks_kill", ROUTE_SLOW, NULL,
+	    tasks_kill),
+	ROW(HTTP_GET, TASK "/wait", "tasks_wait", ROUTE_INLINE, "timeout",
+	    tasks_wait),
+	ROW(HTTP_GET, TASK "/pids", "tasks_pids", ROUTE_WORKER, NULL,
+	    tasks_pids),
+	ROW(HTTP_GET, TASK "/logs", "tasks_logs", ROUTE_INLINE,
+	    "stream tail since until follow offset timestamps", tasks_logs),
+
+	ROW(HTTP_GET, "/v1/events", "events_all", ROUTE_INLINE, "after follow",
+	    events_all),
+	ROW(HTTP_GET, NS "/events", "events_of_namespace", ROUTE_INLINE,
+	    "after follow", events_of_namespace),
+
+	ROW(HTTP_GET, NS "/operations", "operations_list", ROUTE_INLINE, PAGE,
+	    operations_list),
+	ROW(HTTP_GET, NS "/operations/{id}", "operations_get", ROUTE_INLINE,
+	    "wait", operations_get),
+	ROW(HTTP_DELETE, NS "/operations/{id}", "operations_delete",
+	    ROUTE_WORKER, NULL, operations_delete),
+};
+
+const struct route *
+routes_get(size_t *ret_n)
+{
+	*ret_n = ARRAY_SIZE(routes);
+	return routes;
+}
+
+const char *
+method_name(enum http_method method)
+{
+	switch (method) {
+	case HTTP_GET:
+		return "GET";
+	case HTTP_HEAD:
+		return "HEAD";
+	case HTTP_POST:
+		return "POST";
+	case HTTP_PUT:
+		return "PUT";
+	case HTTP_PATCH:
+		return "PATCH";
+	case HTTP_DELETE:
+		return "DELETE";
+	case HTTP_OPTIONS:
+		return "OPTIONS";
+	}
+	return "?";
+}

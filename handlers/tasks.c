@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * N/tasks: the running side of containers. Their output is in
+ * handlers/logs.c.
+ */
+#include "config.h"
+
+#include "handlers/handlers.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "handlers/common.h"
+#include "handlers/watch.h"
+#include "runtime/spec/wishes.h"
+#include "runtime/task.h"
+
+#define WAIT_MAX_NS (INT64_C(365) * 86400 * NS_PER_SECOND)
+
+static int
+take_task(struct request *request, struct record_ref *ret_ref,
+	  struct skiff_error *err)
+{
+	ret_ref->kind = RECORD_TASK;
+	ret_ref->key = request_param(request, "id");
+	if (take_namespace(request, &ret_ref->ns, err) < 0)
+		return -1;
+	return id_check("task", ret_ref->key, err);
+}
+
+int
+tasks_list(struct request *request, void *context, struct response **ret,
+	   struct skiff_error *err)
+{
+	const char *ns;
+
+	if (take_namespace(request, &ns, err) < 0)
+		return -1;
+	return answer_list(request, RECORD_TASK, ns, NULL, ret, err, context);
+}
+
+/* --- create ------------------------------------------------------------ */
+
+struct create_body {
+	char *container;
+};
+
+static const struct json_field create_fields[] = {
+	JSON_TEXT(struct create_body, container, "container", JSON_REQUIRED),
+};
+
+static int
+create(struct request *request, struct services *services, const char *ns,
+       const struct create_body *body, struct response **ret,
+       struct skiff_error *err)
+{
+	int64_t revision;
+	char *doc;
+
+	if (check_faults(request, err) < 0)
+		return -1;
+	if (id_check("container", body->container, err) < 0)
+		return err_field(err, "/container");
+	if (task_create(services->tasks, ns, body->container, &doc, &revision,
+			err) < 0)
+		return -1;
+	*ret = created_response(request, doc, body->container);
+	return 0;
+}
+
+int
+tasks_create(struct request *request, void *context, struct response **ret,
+	     struct skiff_error *err)
+{
+	struct create_body body = { 0 };
+	const char *ns;
+	json_t *json;
+	int r;
+
+	if (take_namespace(request, &ns, err) < 0 ||
+	    request_json(request, &json, err) < 0)
+		return -1;
+	json_decode(json, "", create_fields, ARRAY_SIZE(create_fields), &body,
+		    request_faults(request));
+	r = create(request, context, ns, &body, ret, err);
+	json_release(create_fields, ARRAY_SIZE(create_fields), &body);
+	return r;
+}
+
+int
+tasks_get(struct request *request, void *context, struct response **ret,
+	  struct skiff_error *err)
+{
+	struct record_ref ref;
+
+	if (take_task(request, &ref, err) < 0)
+		return -1;
+	return answer_record(context, &ref, ret, err);
+}
+
+int
+tasks_patch(struct request *request, void *context, struct response **ret,
+	    struct skiff_error *err)
+{
+	struct record_ref ref;
+
+	if (take_task(request, &ref, err) < 0)
+		return -1;
+	return answer_label_patch(request, context, &ref, ret, err);
+}
+
+int
+tasks_start(struct request *request, void *context, struct response **ret,
+	    struct skiff_error *err)
+{
+	struct services *services = context;
+	struct record_ref ref;
+	int64_t revision;
+	char *doc;
+
+	if (take_task(request, &ref, err) < 0 ||
+	    task_start(services->tasks, ref.ns, ref.key, &doc, &revision, err) <
+		0)
+		return -1;
+	*ret = document_response(200, doc, revision);
+	return 0;
+}
+
+/* --- kill -------------------------------------------------------------- */
+
+/* {"signal": "TERM" | 15, "all": false}; a body is not needed. */
+static int
+take_kill(struct request *request, int *ret_signal, bool *ret_all,
+	  struct skiff_error *err)
+{
+	struct json_faults *faults = request_faults(request);
+	const char *key;
+	json_t *value;
+	json_t *body;
+
+	*ret_signal = SIGTERM;
+	*ret_all = false;
+	if (!request_has_body(request))
+		return 0;
+	if (request_json(request, &body, err) < 0)
+		return -1;
+	if (!json_is_object(body))
+		json_fault(faults, "", "must be an object");
+	json_object_foreach (body, key, value) {
+		cleanup_free char *pointer = xasprintf("/%s", key);
+
+		if (strcmp(key, "all") == 0 && json_is_boolean(value))
+			*ret_all = json_is_true(value);
+		else if (strcmp(key, "all") == 0)
+			json_fault(faults, pointer, "must be true or false");
+		else if (strcmp(key, "signal") == 0 && json_is_string(value))
+			*ret_signal = signal_number(json_string_value(value));
+		else if (strcmp(key, "signal") == 0 && json_is_integer(value))
+			*ret_signal = (int)json_integer_value(value);
+		else if (strcmp(key, "signal") == 0)
+			json_fault(faults, pointer,
+				   "must be a signal's name or number");
+		else
+			json_fault(faults, pointer, "unknown field");
+	}
+	if (*ret_signal < 1 || *ret_signal > SIGRTMAX)
+		json_fault(faults, "/signal", "is not a signal");
+	return check_faults(request, err);
+}
+
+int
+tasks_kill(struct request *request, void *context, struct response **ret,
+	   struct skiff_error *err)
+{
+	struct services *services = context;
+	struct record_ref ref;
+	bool want_all;
+	int signal;
+
+	if (take_task(request, &ref, err) < 0 ||
+	    take_kill(request, &signal, &want_all, err) < 0 ||
+	    task_kill(services->tasks, ref.ns, ref.key, signal, want_all, err) <
+		0)
+		return -1;
+	return answer_record(services, &ref, ret, err);
+}
+
+/* --- wait -------------------------------------------------------------- */
+
+struct waiter {
+	struct services *services;
+	struct watch *watch;
+	char *ns;
+	char *id;
+};
+
+static void
+waiter_free(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	watch_free(waiter->watch);
+	free(waiter->ns);
+	free(waiter->id);
+	free(waiter);
+}
+
+/* {exit_status, exited_at, reason?} of a stopped task. */
+static json_t *
+exit_of(const json_t *task)
+{
+	static const char *const fields[] = { "exit_status", "exited_at",
+					      "reason" };
+	json_t *exit = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		json_t *value = json_object_get(task, fields[i]);
+
+		if (value)
+			(void)json_object_set(exit, fields[i], value);
+	}
+	return exit;
+}
+
+static int
+poll_exit(void *arg, bool timed_out, struct response **ret,
+	  struct skiff_error *err)
+{
+	struct waiter *waiter = arg;
+	struct record_ref ref = { RECORD_TASK, waiter->ns, waiter->id };
+	cleanup_json json_t *task = NULL;
+	cleanup_json json_t *exit = NULL;
+	cleanup_free char *doc = NULL;
+	int64_t revision;
+
+	if (record_get(waiter->services->db, &ref, &doc, &revision, err) < 0)
+		return -1;
+	if (json_parse(doc, strlen(doc), &task, err) < 0)
+		return -1;
+	if (strcmp(json_get_text(task, "state"), "stopped") == 0) {
+		exit = exit_of(task);
+		*ret = response_json(200, exit);
+		return 0;
+	}
+	if (timed_out) {
+		(void)err_set(err, SKIFF_DEADLINE_EXCEEDED,
+			      "task %s is still %s", waiter->id,
+			      json_get_text(task, "state"));
+		return err_state(err, json_get_text(task, "state"));
+	}
+	return 0;
+}
+
+static const struct wait_ops wait_for_exit = {
+	.poll = poll_exit,
+	.free = waiter_free,
+};
+
+int
+tasks_wait(struct request *request, void *context, struct response **ret,
+	   struct skiff_error *err)
+{
+	struct deadline deadline = DEADLINE_NEVER;
+	struct services *services = context;
+	struct waiter *waiter;
+	struct record_ref ref;
+	int64_t timeout_ns;
+
+	if (take_task(request, &ref, err) < 0 ||
+	    request_query_duration(request, "timeout", -1, &timeout_ns, err) <
+		0)
+		return -1;
+	if (timeout_ns >= 0 && timeout_ns < WAIT_MAX_NS)
+		deadline = deadline_in_ms(timeout_ns / NS_PER_MS);
+	waiter = xcalloc(1, sizeof(*waiter));
+	waiter->services = services;
+	waiter->ns = xstrdup(ref.ns);
+	waiter->id = xstrdup(ref.key);
+	waiter->watch = watch_new(services->bus, ref.ns, ref.key, request);
+	*ret = response_wait(&wait_for_exit, waiter, deadline);
+	return 0;
+}
+
+/* --- pids, delete ------------------------------------------------------ */
+
+int
+tasks_pids(struct request *request, void *context, struct response **ret,
+	   struct skiff_error *err)
+{
+	struct services *services = context;
+	cleanup_json json_t *answer = NULL;
+	struct record_ref ref;
+	json_t *pids;
+
+	if (take_task(request, &ref, err) < 0 ||
+	    task_pids(services->tasks, ref.ns, ref.key, &pids, err) < 0)
+		return -1;
+	answer = json_pack("{s:o}", "processes", pids);
+	*ret = response_json(200, answer);
+	return 0;
+}
+
+int
+tasks_delete(struct request *request, void *context, struct response **ret,
+	     struct skiff_error *err)
+{
+	struct services *services = context;
+	cleanup_json json_t *exit = NULL;
+	struct record_ref ref;
+	bool want_force;
+
+	if (take_task(request, &ref, err) < 0 ||
+	    request_query_bool(request, "force", false, &want_force, err) < 0 ||
+	    task_delete(services->tasks, ref.ns, ref.key, want_force, &exit,
+			err) < 0)
+		return -1;
+	*ret = response_json(200, exit);
+	return 0;
+}

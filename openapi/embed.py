@@ -1,0 +1,26 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes openapi.yaml as a C array of its compact JSON."""
+import json
+import sys
+
+import yaml
+
+
+def main():
+    source, target = sys.argv[1:]
+    with open(source, encoding="utf-8") as file:
+        text = json.dumps(yaml.safe_load(file), separators=(",", ":"))
+    data = text.encode()
+    rows = [", ".join(str(b) for b in data[i:i + 20])
+            for i in range(0, len(data), 20)]
+    with open(target, "w", encoding="ascii") as file:
+        file.write("/* Made by openapi/embed.py from openapi.yaml. */\n"
+                   '#include "openapi/openapi_json.h"\n\n'
+                   "const unsigned char openapi_json[] = {\n\t"
+                   + ",\n\t".join(rows) +
+                   "\n};\nconst size_t openapi_json_len = "
+                   "sizeof(openapi_json);\n")
+
+
+main()

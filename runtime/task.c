@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tasks: the table of the living ones, and the steps of one.
+ *
+ * Order of a creation: directory, shim and runtime, then the record with
+ * its event. Whatever fails undoes the rest in reverse; whatever a crash
+ * leaves (a directory and perhaps a shim that no record names) the next
+ * start removes. Order of a deletion: runtime and shim, then the record,
+ * then the directory.
+ */
+#include "config.h"
+
+#include "runtime/task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/fault.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/workpool.h"
+#include "runtime/bundle.h"
+#include "runtime/cgroup/path.h"
+#include "runtime/logs/watch.h"
+#include "runtime/spec/spec.h"
+#include "runtime/task_internal.h"
+#include "store/record.h"
+#include "store/snapshot/snapshots.h"
+
+/* --- the table -------------------------------------------------------- */
+
+/* state/s/<16 hex of sha256("ns/id")>: sun_path holds 107 bytes. */
+static char *
+socket_path(const struct tasks *tasks, const char *ns, const char *id)
+{
+	cleanup_free char *name = xasprintf("%s/%s", ns, id);
+	struct digest digest;
+
+	digest_of(name, strlen(name), &digest);
+	return xasprintf("%s/%.16s", tasks->socket_dir, digest_hex(&digest));
+}
+
+struct task *
+task_new(struct tasks *tasks, const char *ns, const char *id)
+{
+	struct task *task = xcalloc(1, sizeof(*task));
+
+	task->tasks = tasks;
+	task->refs = 1;
+	task->ns = xstrdup(ns);
+	task->id = xstrdup(id);
+	task->dir = xasprintf("%s/%s/%s", tasks->root, ns, id);
+	task->runtime_root = xasprintf("%s/%s", tasks->runtime_root, ns);
+	task->socket = socket_path(tasks, ns, id);
+	lock_init(&task->step, LOCK_RANK_TASK);
+	return task;
+}
+
+static void
+task_free(struct task *task)
+{
+	shim_client_free(task->client);
+	lock_done(&task->step);
+	free(task->cgroups_path);
+	free(task->socket);
+	free(task->runtime_root);
+	free(task->dir);
+	free(task->id);
+	free(task->ns);
+	free(task);
+}
+
+struct task *
+task_ref(struct task *task)
+{
+	LOCK_SCOPE(&task->tasks->lock);
+
+	task->refs++;
+	return task;
+}
+
+void
+task_unref(struct task *task)
+{
+	struct tasks *tasks = task->tasks;
+	bool is_last;
+
+	lock_take(&tasks->lock);
+	is_last = --task->refs == 0;
+	lock_release(&tasks->lock);
+	if (is_last)
+		task_free(task);
+}
+
+static struct task *
+lookup_locked(struct tasks *tasks, const char *ns, const char *id)
+{
+	assert(lock_is_held(&tasks->lock));
+	for (struct task *task = tasks->first; task; task = task->next)
+		if (strcmp(task->id, id) == 0 && strcmp(task->ns, ns) == 0)
+			return task;
+	return NULL;
+}
+
+bool
+task_table_add(struct task *task)
+{
+	struct tasks *tasks = task->tasks;
+
+	LOCK_SCOPE(&tasks->lock);
+	if (lookup_locked(tasks, task->ns, task->id))
+		return false;
+	task->refs++;
+	task->next = tasks->first;
+	tasks->first = task;
+	return true;
+}
+
+void
+task_table_remove(struct task *task)
+{
+	struct tasks *tasks = task->tasks;
+	struct task **link;
+
+	lock_take(&tasks->lock);
+	for (link = &tasks->first; *link && *link != task;
+	     link = &(*link)->next)
+		continue;
+	assert(*link == task);
+	*link = task->next;
+	lock_release(&tasks->lock);
+	task_unref(task);
+}
+
+struct task *
+task_find(struct tasks *tasks, const char *ns, const char *id,
+	  struct skiff_error *err)
+{
+	struct task *task;
+
+	LOCK_SCOPE(&tasks->lock);
+	task = lookup_locked(tasks, ns, id);
+	if (task)
+		task->refs++;
+	else
+		(void)err_not_found(err, "task", id);
+	return task;
+}
+
+struct shim_place
+task_place(const struct task *task)
+{
+	return (struct shim_place){
+		.task_dir = task->dir,
+		.socket = task->socket,
+		.id = task->id,
+		.runtime = task->tasks->runtime_path,
+		.runtime_root = task->runtime_root,
+		.cgroups_path = task->cgroups_path,
+	};
+}
+
+void
+task_watch(struct task *task)
+{
+	monitor_watch(task->tasks->monitor, shim_client_event_fd(task->client),
+		      task_hear_shim, task_ref(task));
+}
+
+/* SKIFF_FAILED_PRECONDITION that names the state. */
+static int
+refuse(const struct task *task, const char *verb, struct skiff_error *err)
+{
+	const char *state = task_state_name(task->state);
+
+	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+		      "cannot %s task %s: it is %s", verb, task->id, state);
+	(void)err_reason(err, "task_state");
+	(void)err_object(err, "task", task->id);
+	return err_state(err, state);
+}
+
+/* The task with its step taken; NULL, SKIFF_NOT_FOUND once it is deleted. */
+static struct task *
+begin_step(struct tasks *tasks, const char *ns, const char *id,
+	   struct skiff_error *err)
+{
+	struct task *task = task_find(tasks, ns, id, err);
+
+	if (!task)
+		return NULL;
+	lock_take(&task->step);
+	if (task->state == TASK_DELETED) {
+		lock_release(&task->step);
+		task_unref(task);
+		(void)err_not_found(err, "task", id);
+		return NULL;
+	}
+	return task;
+}
+
+static void
+end_step(struct task **task)
+{
+	if (!*task)
+		return;
+	lock_release(&(*task)->step);
+	task_unref(*task);
+}
+
+/* --- create ----------------------------------------------------------- */
+
+struct plan {
+	json_t *container;
+	struct mount *mounts;
+	size_t n_mounts;
+};
+
+static void
+plan_done(struct plan *plan)
+{
+	json_decref(plan->container);
+	mounts_free(plan->mounts, plan->n_mounts);
+}
+
+static int
+load_container(struct tasks *tasks, const char *ns, const char *id,
+	       json_t **ret_container, struct skiff_error *err)
+{
+	CLEANUP(db_reader_putp) struct conn *conn = db_reader_get(tasks->db);
+	struct record_ref ref = { RECORD_CONTAINER, ns, id };
+
+	return record_load(conn, &ref, ret_container, err);
+}
+
+static int
+runtime_missing(struct skiff_error *err)
+{
+	(void)err_set(err, SKIFF_UNAVAILABLE,
+		      "there is no OCI runtime: install runc");
+	return err_reason(err, "runtime_not_found");
+}
+
+/* The container's document and the mounts of its snapshot. */
+static int
+make_plan(struct task *task, struct plan *plan, struct skiff_error *err)
+{
+	struct tasks *tasks = task->tasks;
+	const json_t *spec;
+	const char *key;
+
+	if (!tasks->runtime_path)
+		return runtime_missing(err);
+	if (load_container(tasks, task->ns, task->id, &plan->container, err) <
+	    0)
+		return -1;
+	key = json_get_text(plan->container, "snapshot_key");
+	if (!*key)
+		return err_set(err, SKIFF_FAILED_PRECONDITION,
+			       "container %s has no snapshot to run on",
+			       task->id);
+	if (snapshot_mounts(tasks->snapshots, task->ns, key, &plan->mounts,
+			    &plan->n_mounts, err) < 0)
+		return err_wrap(err, "snapshot of container %s", task->id);
+	spec = json_object_get(plan->container, "spec");
+	task->has_terminal =
+	    json_get_bool(json_object_get(spec, "process"), "terminal");
+	if (spec_cgroups_path(spec))
+		task->cgroups_path = xstrdup(spec_cgroups_path(spec));
+	return 0;
+}
+
+static int
+spawn_shim(struct task *task, struct skiff_error *err)
+{
+	struct shim_options options = {
+		.place = task_place(task),
+		.shim_path = task->tasks->shim_path,
+		.has_terminal = task->has_terminal,
+		.deadline = deadline_in_ms(TASK_STEP_TIMEOUT_MS),
+	};
+
+	if (fault_hit(FAULT_TASK_BUNDLE_AFTER, err) < 0)
+		return -1;
+	return shim_spawn(&options, &task->client, err);
+}
+
+/* Directory, shim, record: each undone when a later one fails. */
+static int
+create_step(struct task *task, char **ret_doc, int64_t *ret_revision,
+	    struct skiff_error *err)
+{
+	CLEANUP(plan_done) struct plan plan = { 0 };
+	struct bundle_request bundle = { .task_dir = task->dir };
+	struct skiff_error undo = ERROR_INIT;
+	struct shim_exit exit;
+
+	if (make_plan(task, &plan, err) < 0)
+		return -1;
+	bundle.spec = json_object_get(plan.container, "spec");
+	bundle.mounts = plan.mounts;
+	bundle.n_mounts = plan.n_mounts;
+	if (fault_hit(FAULT_TASK_BUNDLE_BEFORE, err) < 0 ||
+	    bundle_make(&bundle, err) < 0)
+		return -1;
+	if (spawn_shim(task, err) < 0)
+		goto remove_bundle;
+	if (fault_hit(FAULT_TASK_ROW_BEFORE, err) < 0 ||
+	    task_record_insert(task, shim_client_init_pid(task->client),
+			       ret_doc, ret_revision, err) < 0)
+		goto delete_shim;
+	task->state = TASK_CREATED;
+	task_watch(task);
+	(void)fault_hit(FAULT_TASK_ROW_AFTER, &undo);
+	return 0;
+
+delete_shim:
+	if (shim_delete(task->client, /* force= */ true,
+			deadline_in_ms(TASK_STEP_TIMEOUT_MS), &exit, &undo) < 0)
+		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
+			    task->id);
+remove_bundle:
+	if (bundle_remove(task->dir, &undo) < 0)
+		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
+			    task->id);
+	return -1;
+}
+
+int
+task_create(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
+	    int64_t *ret_revision, struct skiff_error *err)
+{
+	CLEANUP(task_unrefp) struct task *task = task_new(tasks, ns, id);
+	int r;
+
+	lock_take(&task->step);
+	if (!task_table_add(task)) {
+		lock_release(&task->step);
+		(void)err_set(err, SKIFF_ALREADY_EXISTS,
+			      "task %s: already exists", id);
+		return err_object(err, "task", id);
+	}
+	r = create_step(task, ret_doc, ret_revision, err);
+	if (r < 0) {
+		task->state = TASK_DELETED;
+		task_table_remove(task);
+	}
+	lock_release(&task->step);
+	return r < 0 ? err_wrap(err, "create task %s", id) : 0;
+}
+
+/* --- start, kill, delete ----------------------------------------------- */
+
+int
+task_start(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
+	   int64_t *ret_revision, struct skiff_error *err)
+{
+	CLEANUP(end_step) struct task *task = begin_step(tasks, ns, id, err);
+	struct skiff_error unsaid = ERROR_INIT;
+
+	if (!task)
+		return -1;
+	if (task->state != TASK_CREATED)
+		return refuse(task, "start", err);
+	if (fault_hit(FAULT_TASK_START_BEFORE, err) < 0 ||
+	    shim_start(task->client, deadline_in_ms(TASK_STEP_TIMEOUT_MS),
+		       err) < 0)
+		return err_wrap(err, "start task %s", id);
+	/* It runs, whether or not that can be written down now. */
+	task->state = TASK_RUNNING;
+	if (task_record_started(task, shim_client_init_pid(task->client),
+				ret_doc, ret_revision, err) < 0)
+		return err_wrap(err, "task %s was started: record", id);
+	(void)fault_hit(FAULT_TASK_START_AFTER, &unsaid);
+	return 0;
+}
+
+int
+task_kill(struct tasks *tasks, const char *ns, const char *id, int signal,
+	  bool want_all, struct skiff_error *err)
+{
+	CLEANUP(end_step) struct task *task = begin_step(tasks, ns, id, err);
+
+	if (!task)
+		return -1;
+	if (task->state == TASK_STOPPED)
+		return refuse(task, "kill", err);
+	if (shim_kill(task->client, signal, want_all,
+		      deadline_in_ms(TASK_STEP_TIMEOUT_MS), err) < 0)
+		return err_wrap(err, "kill task %s", id);
+	return 0;
+}
+
+/* The shim's end: by its own hand, or ours when it is gone. */
+static int
+take_down(struct task *task, struct shim_exit *ret_exit,
+	  struct skiff_error *err)
+{
+	struct skiff_error lost = ERROR_INIT;
+
+	if (task->client &&
+	    shim_delete(task->client, task->state != TASK_STOPPED,
+			deadline_in_ms(TASK_STEP_TIMEOUT_MS), ret_exit,
+			&lost) == 0)
+		return 0;
+	if (task->client && lost.code != SKIFF_UNAVAILABLE &&
+	    lost.code != SKIFF_NOT_FOUND) {
+		*err = lost;
+		return -1;
+	}
+	return task_settle_lost(task, err);
+}
+
+static int
+delete_step(struct task *task, json_t **ret_exit, struct skiff_error *err)
+{
+	struct shim_exit exit = { .status = 128 + SIGKILL };
+
+	exit.exited_ns = clock_realtime_ns();
+	if (fault_hit(FAULT_TASK_DELETE_BEFORE, err) < 0 ||
+	    take_down(task, &exit, err) < 0 ||
+	    fault_hit(FAULT_TASK_DELETE_ROW_BEFORE, err) < 0 ||
+	    task_record_delete(task, &exit, ret_exit, err) < 0)
+		return -1;
+	task->state = TASK_DELETED;
+	return 0;
+}
+
+int
+task_delete(struct tasks *tasks, const char *ns, const char *id,
+	    bool want_force, json_t **ret_exit, struct skiff_error *err)
+{
+	CLEANUP(end_step) struct task *task = begin_step(tasks, ns, id, err);
+	struct skiff_error left = ERROR_INIT;
+
+	if (!task)
+		return -1;
+	if (task->state == TASK_RUNNING && !want_force)
+		return refuse(task, "delete", err);
+	if (delete_step(task, ret_exit, err) < 0)
+		return err_wrap(err, "delete task %s", id);
+	if (fault_hit(FAULT_TASK_DELETE_ROW_AFTER, &left) < 0 ||
+	    bundle_remove(task->dir, &left) < 0)
+		log_failure(LOG_WARN, &left,
+			    "task %s/%s, left for the next start", ns, id);
+	task_table_remove(task);
+	return 0;
+}
+
+/* --- looking ----------------------------------------------------------- */
+
+int
+task_open_dir(struct tasks *tasks, const char *ns, const char *id, int *ret_fd,
+	      struct skiff_error *err)
+{
+	CLEANUP(task_unrefp)
+	struct task *task = task_find(tasks, ns, id, err);
+	int fd;
+
+	if (!task)
+		return -1;
+	fd = open(task->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, errno, "directory of task %s", id);
+	*ret_fd = fd;
+	return 0;
+}
+
+struct log_watches *
+tasks_log_watches(struct tasks *tasks)
+{
+	return tasks->log_watches;
+}
+
+/* Adds every pid of one cgroup directory to the array. */
+static int
+add_pids(const char *dir, json_t *pids, struct skiff_error *err)
+{
+	cleanup_free char *path = xasprintf("%s/cgroup.procs", dir);
+	cleanup_free char *text = NULL;
+	char *rest;
+	char *line;
+
+	if (fs_read_file(AT_FDCWD, path, 16 << 20, &text, NULL, err) < 0)
+		return -1;
+	rest = text;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		uint64_t pid;
+
+		if (*line && parse_u64(line, INT32_MAX, &pid, err) == 0)
+			(void)json_array_append_new(pids,
+						    json_pack("{s:I}", "pid",
+							      (json_int_t)pid));
+	}
+	return 0;
+}
+
+int
+task_pids(struct tasks *tasks, const char *ns, const char *id,
+	  json_t **ret_pids, struct skiff_error *err)
+{
+	CLEANUP(end_step) struct task *task = begin_step(tasks, ns, id, err);
+	cleanup_json json_t *pids = json_array();
+	cleanup_free char *text = NULL;
+	struct cgroup_dirs dirs;
+	char path[64];
+
+	if (!task)
+		return -1;
+	if (task->state == TASK_STOPPED)
+		return refuse(task, "list processes of", err);
+	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup",
+		       (int)shim_client_init_pid(task->client));
+	if (fs_read_file(AT_FDCWD, path, 65536, &text, NULL, err) < 0)
+		return err_wrap(err, "processes of task %s", id);
+	cgroup_dirs_from_text(text, &dirs);
+	if (dirs.n == 0)
+		return err_set(err, SKIFF_INTERNAL,
+			       "task %s is in no cgroup of its own", id);
+	if (add_pids(cgroup_dir(&dirs, 0), pids, err) < 0)
+		return err_wrap(err, "processes of task %s", id);
+	*ret_pids = json_incref(pids);
+	return 0;
+}
+
+/* --- the whole --------------------------------------------------------- */
+
+static int
+make_dirs(struct tasks *tasks, struct skiff_error *err)
+{
+	const char *const dirs[] = { tasks->root, tasks->socket_dir,
+				     tasks->runtime_root };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (mkdir(dirs[i], 0700) < 0 && errno != EEXIST)
+			return err_errno(err, errno, "mkdir %s", dirs[i]);
+	return 0;
+}
+
+int
+tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
+	   struct skiff_error *err)
+{
+	CLEANUP(tasks_closep) struct tasks *tasks = xcalloc(1, sizeof(*tasks));
+
+	lock_init(&tasks->lock, LOCK_RANK_TASK_TABLE);
+	tasks->db = options->db;
+	tasks->snapshots = options->snapshots;
+	tasks->root = xasprintf("%s/tasks", options->root);
+	tasks->socket_dir = xasprintf("%s/s", options->state);
+	tasks->runtime_root = xasprintf("%s/runtime", options->state);
+	tasks->shim_path = xstrdup(options->shim_path);
+	if (options->runtime_path)
+		tasks->runtime_path = xstrdup(options->runtime_path);
+	tasks->monitor = monitor_new();
+	tasks->log_watches = log_watches_new(tasks->monitor);
+	tasks->pool = workpool_new("task", TASK_JOB_THREADS);
+	if (make_dirs(tasks, err) < 0 || tasks_recover(tasks, err) < 0)
+		return -1;
+	*ret_tasks = STEAL_PTR(tasks);
+	return 0;
+}
+
+void
+tasks_close(struct tasks *tasks)
+{
+	struct task *task;
+
+	if (!tasks)
+		return;
+	monitor_free(tasks->monitor);
+	log_watches_free(tasks->log_watches);
+	workpool_free(tasks->pool);
+	while ((task = tasks->first) != NULL) {
+		tasks->first = task->next;
+		task_free(task);
+	}
+	lock_done(&tasks->lock);
+	free(tasks->runtime_path);
+	free(tasks->shim_path);
+	free(tasks->runtime_root);
+	free(tasks->socket_dir);
+	free(tasks->root);
+	free(tasks);
+}

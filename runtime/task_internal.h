@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Shared by the files of the task room: the living task, its table, its
+ * record. See runtime/task.h.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/lock.h"
+#include "runtime/monitor.h"
+#include "runtime/shim_client.h"
+#include "runtime/task.h"
+#include "store/db.h"
+
+#define TASK_JOB_THREADS 8
+
+enum task_state { TASK_CREATED, TASK_RUNNING, TASK_STOPPED, TASK_DELETED };
+
+const char *task_state_name(enum task_state state);
+/* TASK_DELETED for a name that is none. */
+enum task_state task_state_from_name(const char *name);
+
+struct task {
+	struct tasks *tasks;
+	struct task *next; /* guarded by the table's lock */
+	int refs;	   /* guarded by the table's lock */
+	/* constant: */
+	char *ns;
+	char *id;
+	char *dir; /* absolute */
+	char *socket;
+	char *runtime_root; /* of its namespace: ids repeat in others */
+	/*
+	 * Held over a whole step (create, start, settle, delete), runtime
+	 * calls and commits included: steps of one task go one after the
+	 * other, and nothing else ever waits for it.
+	 */
+	struct lock step;
+	/* guarded by step: */
+	enum task_state state;
+	char *cgroups_path; /* or NULL */
+	bool has_terminal;
+	/* Set once, before the task can be found; NULL when it is gone. */
+	struct shim_client *client;
+};
+
+struct tasks {
+	struct db *db;
+	struct snapshots *snapshots;
+	char *root;	    /* root/tasks */
+	char *socket_dir;   /* state/s */
+	char *runtime_root; /* state/runtime */
+	char *shim_path;
+	char *runtime_path; /* or NULL */
+	struct monitor *monitor;
+	struct log_watches *log_watches;
+	struct workpool *pool;
+	struct lock lock;
+	struct task *first; /* guarded by lock */
+};
+
+/* --- the table, runtime/task.c ---------------------------------------- */
+
+/* A task that nobody can find yet, with one reference. */
+struct task *task_new(struct tasks *tasks, const char *ns, const char *id);
+/* False when there is one of that name. Takes a reference of its own. */
+bool task_table_add(struct task *task);
+void task_table_remove(struct task *task);
+struct task *task_ref(struct task *task);
+void task_unref(struct task *task);
+DEFINE_CLEANUP(struct task *, task_unref)
+/* A reference, or NULL with SKIFF_NOT_FOUND. */
+struct task *task_find(struct tasks *tasks, const char *ns, const char *id,
+		       struct skiff_error *err);
+struct shim_place task_place(const struct task *task);
+/* From now on the monitor hears the shim. The client is set. */
+void task_watch(struct task *task);
+
+/* --- the end of a task, runtime/task_settle.c -------------------------- */
+
+/*
+ * Takes an exit over into the record, unless it is there already. Called
+ * with the step held.
+ */
+int task_settle_exit(struct task *task, const struct shim_exit *exit,
+		     const char *reason, struct skiff_error *err);
+/*
+ * The shim died: cleans up after it and settles the task with what its
+ * exit record says, or as killed. Called with the step held.
+ */
+int task_settle_lost(struct task *task, struct skiff_error *err);
+/* The monitor's callback; arg is the task. */
+bool task_hear_shim(void *arg);
+
+/* --- the record, runtime/task_record.c --------------------------------- */
+
+int task_record_insert(struct task *task, pid_t pid, char **ret_doc,
+		       int64_t *ret_revision, struct skiff_error *err);
+int task_record_started(struct task *task, pid_t pid, char **ret_doc,
+			int64_t *ret_revision, struct skiff_error *err);
+/* reason may be NULL. */
+int task_record_exited(struct task *task, const struct shim_exit *exit,
+		       const char *reason, struct skiff_error *err);
+/* exit is recorded with its event first, unless it was already. */
+int task_record_delete(struct task *task, const struct shim_exit *exit,
+		       json_t **ret_exit, struct skiff_error *err);
+
+/* --- after a restart, runtime/task_recover.c --------------------------- */
+
+int tasks_recover(struct tasks *tasks, struct skiff_error *err);

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The record of a task: its document, its transitions and their events.
+ * Each function is one transaction.
+ */
+#include "config.h"
+
+#include "runtime/task_internal.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/json.h"
+#include "store/record.h"
+
+static const char *const state_names[] = {
+	[TASK_CREATED] = "created",
+	[TASK_RUNNING] = "running",
+	[TASK_STOPPED] = "stopped",
+};
+
+const char *
+task_state_name(enum task_state state)
+{
+	return state < ARRAY_SIZE(state_names) ? state_names[state] : "deleted";
+}
+
+enum task_state
+task_state_from_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(state_names); i++)
+		if (strcmp(state_names[i], name) == 0)
+			return (enum task_state)i;
+	return TASK_DELETED;
+}
+
+static struct record_ref
+task_ref_of(const struct task *task)
+{
+	return (struct record_ref){ RECORD_TASK, task->ns, task->id };
+}
+
+/* What a closure works on, and what it gives back. */
+struct write {
+	struct task *task;
+	pid_t pid;
+	const struct shim_exit *exit;
+	const char *reason;
+	json_t *object; /* the new document */
+};
+
+static void
+write_done(struct write *write)
+{
+	json_decref(write->object);
+}
+
+static int
+give_document(const struct write *write, char **ret_doc, int64_t *ret_revision)
+{
+	*ret_doc = json_text(write->object);
+	*ret_revision = json_get_int(write->object, "revision", 0);
+	return 0;
+}
+
+static int
+insert_closure(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	struct write *write = arg;
+	struct task *task = write->task;
+	struct record_ref container = { RECORD_CONTAINER, task->ns, task->id };
+	struct record_ref ref = task_ref_of(task);
+	cleanup_json json_t *event = NULL;
+	struct change change = { 0 };
+
+	/* It may have been deleted while the runtime was at work. */
+	if (!record_exists(tx_conn(tx), &container))
+		return err_not_found(err, "container", task->id);
+	event = json_pack("{s:s, s:s, s:i}", "container_id", task->id, "bundle",
+			  task->dir, "pid", (int)write->pid);
+	change.event = event;
+	json_decref(write->object);
+	write->object =
+	    json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:{s:s}, s:[]}", "id",
+		      task->id, "container", task->id, "state", "created",
+		      "pid", (int)write->pid, "oom", 0, "terminal",
+		      task->has_terminal, "stdio", "mode", "log", "execs");
+	return record_insert(tx, &ref, write->object, &change, err);
+}
+
+int
+task_record_insert(struct task *task, pid_t pid, char **ret_doc,
+		   int64_t *ret_revision, struct skiff_error *err)
+{
+	CLEANUP(write_done) struct write write = { .task = task, .pid = pid };
+
+	if (db_write(task->tasks->db, insert_closure, &write, err) < 0)
+		return -1;
+	return give_document(&write, ret_doc, ret_revision);
+}
+
+/* The document of the task as it is, to be changed. */
+static int
+load(struct write *write, struct tx *tx, struct skiff_error *err)
+{
+	struct record_ref ref = task_ref_of(write->task);
+
+	json_decref(write->object);
+	write->object = NULL;
+	return record_load(tx_conn(tx), &ref, &write->object, err);
+}
+
+static int
+start_closure(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	struct write *write = arg;
+	struct record_ref ref = task_ref_of(write->task);
+	cleanup_json json_t *event = NULL;
+	struct change change = { .verb = "start" };
+
+	if (load(write, tx, err) < 0)
+		return -1;
+	event = json_pack("{s:s, s:i}", "container_id", write->task->id, "pid",
+			  (int)write->pid);
+	change.event = event;
+	json_set_text(write->object, "state", "running");
+	json_set_time(write->object, "started_at", clock_realtime_ns());
+	return record_update(tx, &ref, write->object, &change, err);
+}
+
+int
+task_record_started(struct task *task, pid_t pid, char **ret_doc,
+		    int64_t *ret_revision, struct skiff_error *err)
+{
+	CLEANUP(write_done) struct write write = { .task = task, .pid = pid };
+
+	if (db_write(task->tasks->db, start_closure, &write, err) < 0)
+		return -1;
+	return give_document(&write, ret_doc, ret_revision);
+}
+
+static json_t *
+exit_event(const struct write *write)
+{
+	json_t *event = json_pack("{s:s, s:s, s:I, s:i}", "container_id",
+				  write->task->id, "id", write->task->id, "pid",
+				  json_get_int(write->object, "pid", 0),
+				  "exit_status", (int)write->exit->status);
+
+	json_set_time(event, "exited_at", write->exit->exited_ns);
+	json_set_text(event, "reason", write->reason);
+	return event;
+}
+
+static int
+append_oom(struct write *write, struct tx *tx, struct skiff_error *err)
+{
+	struct record_ref ref = task_ref_of(write->task);
+	cleanup_json json_t *event =
+	    json_pack("{s:s}", "container_id", write->task->id);
+	struct change change = { .verb = "oom", .event = event };
+
+	json_set_bool(write->object, "oom", true);
+	return record_update(tx, &ref, write->object, &change, err);
+}
+
+static int
+exit_closure(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	struct write *write = arg;
+	struct record_ref ref = task_ref_of(write->task);
+	cleanup_json json_t *event = NULL;
+	struct change change = { .verb = "exit" };
+
+	if (load(write, tx, err) < 0 ||
+	    (write->exit->was_oom && append_oom(write, tx, err) < 0))
+		return -1;
+	json_set_text(write->object, "state", "stopped");
+	json_set_int(write->object, "exit_status", write->exit->status);
+	json_set_time(write->object, "exited_at", write->exit->exited_ns);
+	json_set_text(write->object, "reason", write->reason);
+	event = exit_event(write);
+	change.event = event;
+	return record_update(tx, &ref, write->object, &change, err);
+}
+
+int
+task_record_exited(struct task *task, const struct shim_exit *exit,
+		   const char *reason, struct skiff_error *err)
+{
+	CLEANUP(write_done)
+	struct write write = { .task = task, .exit = exit, .reason = reason };
+
+	return db_write(task->tasks->db, exit_closure, &write, err);
+}
+
+static int
+delete_closure(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	struct write *write = arg;
+	struct record_ref ref = task_ref_of(write->task);
+	cleanup_json json_t *event = NULL;
+	struct change change = { .verb = "delete" };
+
+	if (write->task->state != TASK_STOPPED &&
+	    exit_closure(tx, write, err) < 0)
+		return -1;
+	if (load(write, tx, err) < 0)
+		return -1;
+	event =
+	    json_pack("{s:s, s:s, s:O, s:O, s:O}", "container_id",
+		      write->task->id, "id", write->task->id, "pid",
+		      json_object_get(write->object, "pid"), "exit_status",
+		      json_object_get(write->object, "exit_status"),
+		      "exited_at", json_object_get(write->object, "exited_at"));
+	change.event = event;
+	return record_delete(tx, &ref, &change, err);
+}
+
+int
+task_record_delete(struct task *task, const struct shim_exit *exit,
+		   json_t **ret_exit, struct skiff_error *err)
+{
+	CLEANUP(write_done) struct write write = { .task = task, .exit = exit };
+
+	if (db_write(task->tasks->db, delete_closure, &write, err) < 0)
+		return -1;
+	*ret_exit =
+	    json_pack("{s:O, s:O}", "exit_status",
+		      json_object_get(write.object, "exit_status"), "exited_at",
+		      json_object_get(write.object, "exited_at"));
+	return 0;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The end of a task: what the shim tells, what it left behind when it
+ * died, and how either becomes the record.
+ *
+ * The shim writes its exit record before it tells anyone, so an exit is
+ * never lost; hearing of it twice does no harm, since the task's state
+ * says whether it was taken over.
+ */
+#include "config.h"
+
+#include "runtime/task_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/workpool.h"
+
+#define CLEANUP_TIMEOUT_MS 20000
+#define STATUS_KILLED (128 + SIGKILL)
+
+int
+task_settle_exit(struct task *task, const struct shim_exit *exit,
+		 const char *reason, struct skiff_error *err)
+{
+	assert(lock_is_held(&task->step));
+	if (task->state == TASK_STOPPED || task->state == TASK_DELETED)
+		return 0;
+	if (fault_hit(FAULT_TASK_EXIT_BEFORE, err) < 0 ||
+	    task_record_exited(task, exit, reason, err) < 0)
+		return err_wrap(err, "exit of task %s", task->id);
+	task->state = TASK_STOPPED;
+	return fault_hit(FAULT_TASK_EXIT_AFTER, err);
+}
+
+/*
+ * Writes the record that the dead shim could not: followers of the log
+ * take it as the end.
+ */
+static void
+write_exit_record(const struct task *task, int dirfd,
+		  const struct shim_exit *exit)
+{
+	struct skiff_error err = ERROR_INIT;
+	char text[SHIM_TEXT_MAX];
+	size_t len = shim_exit_format(exit, text);
+
+	if (fs_replace_file(dirfd, SHIM_FILE_EXIT, text, len, 0600,
+			    /* durable= */ false, &err) < 0)
+		log_failure(LOG_WARN, &err, "task %s/%s, ignoring", task->ns,
+			    task->id);
+}
+
+int
+task_settle_lost(struct task *task, struct skiff_error *err)
+{
+	struct shim_exit exit = { .status = STATUS_KILLED };
+	struct shim_place place = task_place(task);
+	struct skiff_error unread = ERROR_INIT;
+	const char *reason = NULL;
+	cleanup_close int dirfd = -1;
+
+	assert(lock_is_held(&task->step));
+	if (shim_force_cleanup(&place, deadline_in_ms(CLEANUP_TIMEOUT_MS),
+			       err) < 0)
+		return err_wrap(err, "clean up task %s", task->id);
+	dirfd = open(task->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0 || shim_read_exit_record(dirfd, &exit, &unread) < 0) {
+		exit.exited_ns = clock_realtime_ns();
+		reason = "shim_lost";
+		if (dirfd >= 0)
+			write_exit_record(task, dirfd, &exit);
+	}
+	return task_settle_exit(task, &exit, reason, err);
+}
+
+/* One thing that the monitor heard, to be dealt with where it may block. */
+struct news {
+	struct task *task;
+	struct shim_event event;
+};
+
+static void
+settle_news(void *arg)
+{
+	struct skiff_error err = ERROR_INIT;
+	struct news *news = arg;
+	struct task *task = news->task;
+	int r;
+
+	lock_take(&task->step);
+	if (task->state == TASK_STOPPED || task->state == TASK_DELETED)
+		r = 0;
+	else if (news->event.type == SHIM_EVENT_EXITED)
+		r = task_settle_exit(task, &news->event.exit, NULL, &err);
+	else
+		r = task_settle_lost(task, &err);
+	lock_release(&task->step);
+	if (r < 0)
+		log_failure(LOG_ERROR, &err, "task %s/%s", task->ns, task->id);
+	task_unref(task);
+	free(news);
+}
+
+bool
+task_hear_shim(void *arg)
+{
+	struct task *task = arg;
+	struct news *news;
+	struct shim_event event;
+
+	shim_client_read_event(task->client, &event);
+	if (event.type == SHIM_EVENT_NONE)
+		return true;
+	news = xcalloc(1, sizeof(*news));
+	news->task = task_ref(task);
+	news->event = event;
+	workpool_add(task->tasks->pool, /* is_slow= */ false, settle_news,
+		     news);
+	if (event.type == SHIM_EVENT_EXITED)
+		return true;
+	task_unref(task);
+	return false;
+}
