@@ -9,9 +9,15 @@ libruntime_a_SOURCES = \
 	%D%/container.c %D%/container.h \
 	%D%/container_id.c \
 	%D%/logs/reader.c %D%/logs/reader.h \
+	%D%/logs/watch.c %D%/logs/watch.h \
+	%D%/monitor.c %D%/monitor.h \
 	%D%/shim_client.c %D%/shim_client.h \
 	%D%/shim_cleanup.c \
-	%D%/shim_proto.c %D%/shim_proto.h
+	%D%/shim_proto.c %D%/shim_proto.h \
+	%D%/task.c %D%/task.h %D%/task_internal.h \
+	%D%/task_record.c \
+	%D%/task_recover.c \
+	%D%/task_settle.c
 
 include %D%/spec/local.mk
 include %D%/shim/local.mk

@@ -52,8 +52,19 @@
 	X(SNAPSHOT_ROW, "snapshot.row", "create")                              \
 	X(SNAPSHOT_SYNC, "snapshot.sync", "create")                            \
 	X(SNAPSHOT_TRASH, "snapshot.trash", "delete")                          \
+	X(TASK_BUNDLE_AFTER, "task.bundle.after", "start")                     \
+	X(TASK_BUNDLE_BEFORE, "task.bundle.before", "start")                   \
+	X(TASK_DELETE_BEFORE, "task.delete.before", "delete")                  \
+	X(TASK_DELETE_ROW_AFTER, "task.delete.row.after", "delete")            \
+	X(TASK_DELETE_ROW_BEFORE, "task.delete.row.before", "delete")          \
+	X(TASK_EXIT_AFTER, "task.exit.after", "exit")                          \
+	X(TASK_EXIT_BEFORE, "task.exit.before", "exit")                        \
+	X(TASK_ROW_AFTER, "task.row.after", "start")                           \
+	X(TASK_ROW_BEFORE, "task.row.before", "start")                         \
 	X(TASK_SHIM_DELETE_AFTER, "task.shim_delete.after", "delete")          \
 	X(TASK_SHIM_DELETE_BEFORE, "task.shim_delete.before", "delete")        \
 	X(TASK_SHIM_READY, "task.shim_ready", "create")                        \
 	X(TASK_SHIM_SPAWN_AFTER, "task.shim_spawn.after", "create")            \
-	X(TASK_SHIM_SPAWN_BEFORE, "task.shim_spawn.before", "create")
+	X(TASK_SHIM_SPAWN_BEFORE, "task.shim_spawn.before", "create")          \
+	X(TASK_START_AFTER, "task.start.after", "start")                       \
+	X(TASK_START_BEFORE, "task.start.before", "start")

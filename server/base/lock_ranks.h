@@ -14,6 +14,7 @@ enum lock_rank {
 	LOCK_RANK_WRITER = 60,	    /* the writing connection */
 	LOCK_RANK_READERS = 70,	    /* the pool of reading connections */
 	LOCK_RANK_BUS = 80,	    /* subscribers of events */
+	LOCK_RANK_LOG_WATCH = 82,   /* followers of logs */
 	LOCK_RANK_WAKER = 85,	    /* one suspended exchange */
 	LOCK_RANK_LOOP = 90,	    /* an HTTP loop's lists */
 	LOCK_RANK_POOL = 95,	    /* a worker pool's queue */
