@@ -6,18 +6,12 @@
 
 #include "handlers/handlers.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "handlers/common.h"
 #include "store/image.h"
-
-/* The literal segments of the routes: an image of that name would hide. */
-static const char *const reserved_names[] = { "pull",	"push",	  "unpack",
-					      "import", "export", "commit" };
 
 /* The image of the path. */
 static int
@@ -42,17 +36,6 @@ images_list(struct request *request, void *context, struct response **ret,
 	return answer_list(request, RECORD_IMAGE, ns, NULL, ret, err, context);
 }
 
-static void
-check_reserved(const json_t *image, struct json_faults *faults)
-{
-	const char *name = json_get_text(image, "name");
-
-	for (size_t i = 0; i < ARRAY_SIZE(reserved_names); i++)
-		if (strcmp(name, reserved_names[i]) == 0)
-			json_fault(faults, "/name",
-				   "\"%s\" is a word of the API's paths", name);
-}
-
 int
 images_create(struct request *request, void *context, struct response **ret,
 	      struct skiff_error *err)
@@ -68,7 +51,6 @@ images_create(struct request *request, void *context, struct response **ret,
 	    request_json(request, &image, err) < 0)
 		return -1;
 	image_check(image, request_faults(request));
-	check_reserved(image, request_faults(request));
 	if (check_faults(request, err) < 0)
 		return -1;
 	name = xstrdup(json_get_text(image, "name"));

@@ -1,1 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libhandlers.a
+libhandlers_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
+	-DSKIFF_REVISION='"$(SKIFF_REVISION)"'
+libhandlers_a_SOURCES = \
+	%D%/common.c %D%/common.h \
+	%D%/containers.c \
+	%D%/content.c \
+	%D%/events.c \
+	%D%/handlers.h \
+	%D%/images.c \
+	%D%/logs.c \
+	%D%/namespaces.c \
+	%D%/operations.c \
+	%D%/routes.c %D%/routes.h \
+	%D%/services.h \
+	%D%/snapshots.c \
+	%D%/system.c \
+	%D%/tasks.c \
+	%D%/watch.c %D%/watch.h
+nodist_libhandlers_a_SOURCES = openapi/openapi_json.c

@@ -40,7 +40,7 @@ static const struct json_field target_fields[] = {
 	JSON_TEXT(struct target_body, media_type, "media_type",
 		  JSON_REQUIRED | JSON_NOT_EMPTY),
 	JSON_TEXT(struct target_body, digest, "digest", JSON_REQUIRED),
-	JSON_INT(struct target_body, size, "size", 0, INT64_MAX, JSON_REQUIRED),
+	JSON_INT(struct target_body, size, "size", 1, INT64_MAX, JSON_REQUIRED),
 	JSON_MAP(struct target_body, annotations, "annotations", 0),
 };
 
