@@ -13,6 +13,17 @@ integration_tests += %D%/unpack_bombs.py %D%/unpack_hostile.py \
 FAST_TESTS += %D%/unpack_hostile.py %D%/unpack_odd.py
 dist_noinst_DATA += %D%/lib_layers.py
 
+# The API of the running daemon, resource by resource.
+api_tests = \
+	%D%/api_content.py \
+	%D%/api_events.py \
+	%D%/api_namespaces.py \
+	%D%/api_restart.py \
+	%D%/api_run.py \
+	%D%/api_snapshots.py
+integration_tests += $(api_tests)
+FAST_TESTS += $(api_tests)
+
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
 	%D%/lib_registry.py %D%/skifftest.py
 dist_noinst_SCRIPTS += tests/stubs/canned_daemon.py
