@@ -10,11 +10,9 @@
 
 #include "handlers/handlers.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -30,7 +28,6 @@
 #include "http/sse.h"
 #include "runtime/logs/reader.h"
 #include "runtime/logs/watch.h"
-#include "runtime/shim_proto.h"
 #include "runtime/task.h"
 
 #define CHUNK_MAX 8192
@@ -61,17 +58,6 @@ follower_free(void *arg)
 	free(follower);
 }
 DEFINE_CLEANUP(struct follower *, follower_free)
-
-/* Nothing will be added: the exit record is there, or the task is gone. */
-static bool
-has_ended(const struct follower *follower)
-{
-	struct stat st;
-
-	if (fstat(follower->task_fd, &st) < 0 || st.st_nlink == 0)
-		return true;
-	return faccessat(follower->task_fd, SHIM_FILE_EXIT, F_OK, 0) == 0;
-}
 
 /* {"stream", "time", "offset", "text" | "data_base64"} or {"lost"}. */
 static char *
@@ -155,7 +141,7 @@ read_log(void *arg, char *buf, size_t max)
 	struct follower *follower = arg;
 	struct skiff_error err = ERROR_INIT;
 	/* Asked before the read, so that its end is the log's end. */
-	bool is_last = !follower->does_follow || has_ended(follower);
+	bool is_last = !follower->does_follow || log_is_complete(follower->task_fd);
 	ssize_t n;
 
 	n = read_once(follower, buf, max, &err);

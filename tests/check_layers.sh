@@ -26,6 +26,7 @@ function target_of(header)
 	if (header ~ /^runtime\/(shim_proto|cgroup\/path)\.h$/) return "wire"
 	if (header ~ /^runtime\/shim\//) return "shim"
 	if (header ~ /^runtime\//) return "runtime"
+	if (header ~ /^openapi\//) return "contract"
 	if (header == "config.h") return "any"
 	return "server"
 }
@@ -35,7 +36,7 @@ BEGIN {
 	sees["store"] = " store base "
 	sees["runtime"] = " runtime wire store base "
 	sees["shim"] = " shim wire base "
-	sees["handlers"] = " handlers http runtime store base "
+	sees["handlers"] = " handlers contract http runtime store base "
 	sees["server"] = " server handlers http runtime wire store base "
 }
 /^[ \t]*#[ \t]*include[ \t]*"/ {

@@ -383,3 +383,13 @@ log_reader_offset(const struct log_reader *reader)
 {
 	return reader->offset;
 }
+
+bool
+log_is_complete(int task_fd)
+{
+	struct stat st;
+
+	if (fstat(task_fd, &st) < 0 || st.st_nlink == 0)
+		return true;
+	return faccessat(task_fd, SHIM_FILE_EXIT, F_OK, 0) == 0;
+}

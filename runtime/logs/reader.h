@@ -66,5 +66,10 @@ int log_reader_next(struct log_reader *reader, struct log_chunk *ret_chunk,
  */
 ssize_t log_reader_text(struct log_reader *reader, char *buf, size_t cap,
 			struct skiff_error *err);
+/*
+ * Nothing will be added: the exit record is there, or the task is gone.
+ * Asked before a read, it makes that read's 0 the end.
+ */
+bool log_is_complete(int task_fd);
 /* Where the next byte comes from; a later reader may begin there. */
 uint64_t log_reader_offset(const struct log_reader *reader);
