@@ -12,3 +12,7 @@ tests_unit_test_shim_proto_LDADD = libruntime.a libbase.a
 tests_unit_test_log_reader_SOURCES = tests/unit/test_log_reader.c
 tests_unit_test_log_reader_LDADD = libruntime.a libbase.a
 TESTS += tests/unit/test_shim_proto tests/unit/test_log_reader
+check_PROGRAMS += tests/unit/test_container
+tests_unit_test_container_SOURCES = tests/unit/test_container.c
+tests_unit_test_container_LDADD = $(RUNTIME_LIBS)
+TESTS += tests/unit/test_container
