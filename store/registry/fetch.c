@@ -189,7 +189,7 @@ fetch(struct blob *blob, const char *url, struct skiff_error *err)
 		    http_back_off(blob->http, &patience, &blob->response))
 			continue;
 		*err = last;
-		return -1;
+		return http_is_cancelled(blob->http) ? cancel_error(err) : -1;
 	}
 }
 

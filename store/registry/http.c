@@ -288,6 +288,12 @@ http_free(struct http *http)
 	free(http);
 }
 
+bool
+http_is_cancelled(const struct http *http)
+{
+	return cancel_is_set(http->policy->cancel);
+}
+
 /* What is the same for every call. */
 static void
 set_rules(struct http *http)
@@ -391,6 +397,7 @@ curl_failure(const struct hop *hop, CURLcode code, const char *url,
 {
 	struct http *http = hop->http;
 	cleanup_free char *people_url = url_for_people(url);
+	long number = 0;
 	const char *words =
 	    *http->curl_error ? http->curl_error : curl_easy_strerror(code);
 
@@ -407,10 +414,13 @@ curl_failure(const struct hop *hop, CURLcode code, const char *url,
 		return err_reason(err, "address_not_allowed");
 	}
 	hop->response->is_transient = !curl_code_is_final(code);
-	if (code == CURLE_OPERATION_TIMEDOUT)
-		return err_set(err, SKIFF_UNAVAILABLE, "%s: %s", people_url,
-			       words);
-	(void)err_set(err, SKIFF_UNAVAILABLE, "%s: %s", people_url, words);
+	(void)curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &number);
+	if (code == CURLE_COULDNT_CONNECT && number != 0)
+		(void)err_errno(err, (int)number, "%s: %s", people_url, words);
+	else
+		(void)err_set(err, SKIFF_UNAVAILABLE, "%s: %s", people_url,
+			      words);
+	err->code = SKIFF_UNAVAILABLE;
 	return err_reason(err, "registry_unreachable");
 }
 

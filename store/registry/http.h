@@ -43,6 +43,9 @@ struct http_policy {
 /* A curl handle that keeps its connections. One thread at a time. */
 struct http;
 
+/* Whether the policy's wish to stop is set. */
+bool http_is_cancelled(const struct http *http);
+
 /* policy's pointers are borrowed for the handle's life. */
 struct http *http_new(const struct http_policy *policy);
 void http_free(struct http *http);

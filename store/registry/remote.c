@@ -141,6 +141,8 @@ remote_call(struct remote *remote, struct http *http, struct http_call *call,
 
 		if (may_retry && http_back_off(http, &patience, response))
 			continue;
+		if (http_is_cancelled(http))
+			return cancel_error(err);
 		if (r < 0)
 			*err = last;
 		return r;

@@ -44,10 +44,20 @@ inflight_free(struct inflight *inflight)
 	free(inflight);
 }
 
-int
-inflight_enter(struct inflight *inflight, const char *key,
-	       const struct cancel *cancel, struct skiff_error *err)
+/* "blob sha256:…"; owned. */
+static char *
+key_of(enum inflight_kind kind, const char *digest)
 {
+	return xasprintf("%s %s", kind == INFLIGHT_BLOB ? "blob" : "layer",
+			 digest);
+}
+
+int
+inflight_enter(struct inflight *inflight, enum inflight_kind kind,
+	       const char *digest, const struct cancel *cancel,
+	       struct skiff_error *err)
+{
+	cleanup_free char *key = key_of(kind, digest);
 	LOCK_SCOPE(&inflight->lock);
 
 	while (strv_has(&inflight->keys, key)) {
@@ -61,8 +71,10 @@ inflight_enter(struct inflight *inflight, const char *key,
 }
 
 void
-inflight_leave(struct inflight *inflight, const char *key)
+inflight_leave(struct inflight *inflight, enum inflight_kind kind,
+	       const char *digest)
 {
+	cleanup_free char *key = key_of(kind, digest);
 	LOCK_SCOPE(&inflight->lock);
 	struct strv *keys = &inflight->keys;
 

@@ -16,11 +16,16 @@
 
 struct inflight;
 
+/* One layer, uncompressed, has the same digest for both. */
+enum inflight_kind { INFLIGHT_BLOB, INFLIGHT_LAYER };
+
 struct inflight *inflight_new(void);
 void inflight_free(struct inflight *inflight);
 DEFINE_CLEANUP(struct inflight *, inflight_free)
 
 /* Blocks while somebody else is in there. SKIFF_CANCELLED. */
-int inflight_enter(struct inflight *inflight, const char *key,
-		   const struct cancel *cancel, struct skiff_error *err);
-void inflight_leave(struct inflight *inflight, const char *key);
+int inflight_enter(struct inflight *inflight, enum inflight_kind kind,
+		   const char *digest, const struct cancel *cancel,
+		   struct skiff_error *err);
+void inflight_leave(struct inflight *inflight, enum inflight_kind kind,
+		    const char *digest);

@@ -183,10 +183,10 @@ pull_document(struct pull *pull, const struct document *document,
 				   document->kind, descriptor->size);
 	int r;
 
-	if (inflight_enter(pull->inflight, descriptor->digest.text,
-			   &pull->abort, err) < 0)
+	if (inflight_enter(pull->inflight, INFLIGHT_BLOB,
+			   descriptor->digest.text, &pull->abort, err) < 0)
 		return -1;
 	r = get_document(pull, document, item, ret_text, err);
-	inflight_leave(pull->inflight, descriptor->digest.text);
+	inflight_leave(pull->inflight, INFLIGHT_BLOB, descriptor->digest.text);
 	return r < 0 ? err_wrap(err, "%s", document->kind) : 0;
 }

@@ -38,8 +38,8 @@ layers_claim(struct pull *pull, struct layer *layers, size_t n,
 		struct layer_request request = request_for(pull, layers, i);
 		int r;
 
-		if (inflight_enter(pull->inflight, layers[i].chain_id,
-				   &pull->abort, err) < 0)
+		if (inflight_enter(pull->inflight, INFLIGHT_LAYER,
+				   layers[i].chain_id, &pull->abort, err) < 0)
 			return -1;
 		layers[i].is_claimed = true;
 		r = layer_adopt(pull->stores->snapshots, &request, err);
@@ -48,7 +48,8 @@ layers_claim(struct pull *pull, struct layer *layers, size_t n,
 		if (r == 0)
 			continue;
 		layers[i].is_claimed = false;
-		inflight_leave(pull->inflight, layers[i].chain_id);
+		inflight_leave(pull->inflight, INFLIGHT_LAYER,
+			       layers[i].chain_id);
 	}
 	return 0;
 }
@@ -60,7 +61,8 @@ layers_release(struct pull *pull, struct layer *layers, size_t n)
 		snapshot_dir_free(STEAL_PTR(layers[i].dir));
 		layer_result_done(&layers[i].result);
 		if (layers[i].is_claimed)
-			inflight_leave(pull->inflight, layers[i].chain_id);
+			inflight_leave(pull->inflight, INFLIGHT_LAYER,
+				       layers[i].chain_id);
 	}
 }
 

@@ -260,10 +260,11 @@ get_layer(struct pull *pull, struct layer *layer, struct http *http,
 	cleanup_json json_t *labels = NULL;
 	int r;
 
-	if (inflight_enter(pull->inflight, digest->text, &pull->abort, err) < 0)
+	if (inflight_enter(pull->inflight, INFLIGHT_BLOB, digest->text,
+			   &pull->abort, err) < 0)
 		return -1;
 	r = get_entered(pull, layer, http, err);
-	inflight_leave(pull->inflight, digest->text);
+	inflight_leave(pull->inflight, INFLIGHT_BLOB, digest->text);
 	if (r < 0)
 		return -1;
 	if (layer->diff_id) {

@@ -13,3 +13,12 @@ tests_unit_drive_pull_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
 tests_unit_drive_pull_LDADD = $(STORE_LIBS)
 TESTS += tests/unit/test_reference tests/unit/test_manifest \
 	tests/unit/test_registry
+
+# Pulls without a daemon, from a real registry and from a faulty one.
+dist_noinst_DATA += tests/integration/lib_pull.py
+dist_noinst_SCRIPTS += tests/stubs/registry.py
+dist_check_SCRIPTS += tests/integration/pull_registry.py \
+	tests/integration/pull_faults.py
+TESTS += tests/integration/pull_registry.py tests/integration/pull_faults.py
+FAST_TESTS += tests/integration/pull_registry.py \
+	tests/integration/pull_faults.py
