@@ -17,7 +17,8 @@ libruntime_a_SOURCES = \
 	%D%/task.c %D%/task.h %D%/task_internal.h \
 	%D%/task_record.c \
 	%D%/task_recover.c \
-	%D%/task_settle.c
+	%D%/task_settle.c \
+	%D%/task_table.c
 
 include %D%/spec/local.mk
 include %D%/shim/local.mk

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tasks: the table of the living ones, and the steps of one.
+ * Tasks: the steps of one, and the whole.
  *
  * Order of a creation: directory, shim and runtime, then the record with
  * its event. Whatever fails undoes the rest in reverse; whatever a crash
@@ -23,7 +23,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/json.h"
@@ -38,145 +37,7 @@
 #include "store/record.h"
 #include "store/snapshot/snapshots.h"
 
-/* --- the table -------------------------------------------------------- */
-
-/* state/s/<16 hex of sha256("ns/id")>: sun_path holds 107 bytes. */
-static char *
-socket_path(const struct tasks *tasks, const char *ns, const char *id)
-{
-	cleanup_free char *name = xasprintf("%s/%s", ns, id);
-	struct digest digest;
-
-	digest_of(name, strlen(name), &digest);
-	return xasprintf("%s/%.16s", tasks->socket_dir, digest_hex(&digest));
-}
-
-struct task *
-task_new(struct tasks *tasks, const char *ns, const char *id)
-{
-	struct task *task = xcalloc(1, sizeof(*task));
-
-	task->tasks = tasks;
-	task->refs = 1;
-	task->ns = xstrdup(ns);
-	task->id = xstrdup(id);
-	task->dir = xasprintf("%s/%s/%s", tasks->root, ns, id);
-	task->runtime_root = xasprintf("%s/%s", tasks->runtime_root, ns);
-	task->socket = socket_path(tasks, ns, id);
-	lock_init(&task->step, LOCK_RANK_TASK);
-	return task;
-}
-
-static void
-task_free(struct task *task)
-{
-	shim_client_free(task->client);
-	lock_done(&task->step);
-	free(task->cgroups_path);
-	free(task->socket);
-	free(task->runtime_root);
-	free(task->dir);
-	free(task->id);
-	free(task->ns);
-	free(task);
-}
-
-struct task *
-task_ref(struct task *task)
-{
-	LOCK_SCOPE(&task->tasks->lock);
-
-	task->refs++;
-	return task;
-}
-
-void
-task_unref(struct task *task)
-{
-	struct tasks *tasks = task->tasks;
-	bool is_last;
-
-	lock_take(&tasks->lock);
-	is_last = --task->refs == 0;
-	lock_release(&tasks->lock);
-	if (is_last)
-		task_free(task);
-}
-
-static struct task *
-lookup_locked(struct tasks *tasks, const char *ns, const char *id)
-{
-	assert(lock_is_held(&tasks->lock));
-	for (struct task *task = tasks->first; task; task = task->next)
-		if (strcmp(task->id, id) == 0 && strcmp(task->ns, ns) == 0)
-			return task;
-	return NULL;
-}
-
-bool
-task_table_add(struct task *task)
-{
-	struct tasks *tasks = task->tasks;
-
-	LOCK_SCOPE(&tasks->lock);
-	if (lookup_locked(tasks, task->ns, task->id))
-		return false;
-	task->refs++;
-	task->next = tasks->first;
-	tasks->first = task;
-	return true;
-}
-
-void
-task_table_remove(struct task *task)
-{
-	struct tasks *tasks = task->tasks;
-	struct task **link;
-
-	lock_take(&tasks->lock);
-	for (link = &tasks->first; *link && *link != task;
-	     link = &(*link)->next)
-		continue;
-	assert(*link == task);
-	*link = task->next;
-	lock_release(&tasks->lock);
-	task_unref(task);
-}
-
-struct task *
-task_find(struct tasks *tasks, const char *ns, const char *id,
-	  struct skiff_error *err)
-{
-	struct task *task;
-
-	LOCK_SCOPE(&tasks->lock);
-	task = lookup_locked(tasks, ns, id);
-	if (task)
-		task->refs++;
-	else
-		(void)err_not_found(err, "task", id);
-	return task;
-}
-
-struct shim_place
-task_place(const struct task *task)
-{
-	return (struct shim_place){
-		.task_dir = task->dir,
-		.socket = task->socket,
-		.id = task->id,
-		.runtime = task->tasks->runtime_path,
-		.runtime_root = task->runtime_root,
-		.cgroups_path = task->cgroups_path,
-	};
-}
-
-void
-task_watch(struct task *task)
-{
-	monitor_watch(task->tasks->monitor, shim_client_event_fd(task->client),
-		      task_hear_shim, task_ref(task));
-}
+/* --- the steps ------------------------------------------------------------ */
 
 /* SKIFF_FAILED_PRECONDITION that names the state. */
 static int
@@ -548,6 +409,21 @@ make_dirs(struct tasks *tasks, struct skiff_error *err)
 	return 0;
 }
 
+/*
+ * The runtime removes a task's own cgroup but not those above it; while
+ * there are no tasks they are nobody's.
+ */
+static void
+prune_cgroups(struct tasks *tasks)
+{
+	struct skiff_error busy = ERROR_INIT;
+	struct cgroup_dirs dirs;
+
+	if (!tasks->first && tasks->cgroup_prefix &&
+	    cgroup_dirs_from_path(tasks->cgroup_prefix, &dirs, &busy) == 0)
+		(void)cgroup_remove(&dirs, deadline_in_ms(0), &busy);
+}
+
 int
 tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	   struct skiff_error *err)
@@ -561,6 +437,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->socket_dir = xasprintf("%s/s", options->state);
 	tasks->runtime_root = xasprintf("%s/runtime", options->state);
 	tasks->shim_path = xstrdup(options->shim_path);
+	tasks->cgroup_prefix = xstrdup(options->cgroup_prefix);
 	if (options->runtime_path)
 		tasks->runtime_path = xstrdup(options->runtime_path);
 	tasks->monitor = monitor_new();
@@ -568,6 +445,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->pool = workpool_new("task", TASK_JOB_THREADS);
 	if (make_dirs(tasks, err) < 0 || tasks_recover(tasks, err) < 0)
 		return -1;
+	prune_cgroups(tasks);
 	*ret_tasks = STEAL_PTR(tasks);
 	return 0;
 }
@@ -582,11 +460,13 @@ tasks_close(struct tasks *tasks)
 	monitor_free(tasks->monitor);
 	log_watches_free(tasks->log_watches);
 	workpool_free(tasks->pool);
+	prune_cgroups(tasks);
 	while ((task = tasks->first) != NULL) {
 		tasks->first = task->next;
 		task_free(task);
 	}
 	lock_done(&tasks->lock);
+	free(tasks->cgroup_prefix);
 	free(tasks->runtime_path);
 	free(tasks->shim_path);
 	free(tasks->runtime_root);

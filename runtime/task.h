@@ -33,10 +33,11 @@ struct tasks;
 struct tasks_options {
 	struct db *db; /* all borrowed */
 	struct snapshots *snapshots;
-	const char *root;	  /* task directories go to root/tasks */
-	const char *state;	  /* sockets go to state/s */
-	const char *shim_path;	  /* skiff-shim */
-	const char *runtime_path; /* NULL: there is none */
+	const char *root;	   /* task directories go to root/tasks */
+	const char *state;	   /* sockets go to state/s */
+	const char *shim_path;	   /* skiff-shim */
+	const char *runtime_path;  /* NULL: there is none */
+	const char *cgroup_prefix; /* above all tasks' cgroups */
 };
 
 /*

@@ -55,6 +55,7 @@ struct tasks {
 	char *runtime_root; /* state/runtime */
 	char *shim_path;
 	char *runtime_path; /* or NULL */
+	char *cgroup_prefix;
 	struct monitor *monitor;
 	struct log_watches *log_watches;
 	struct workpool *pool;
@@ -62,7 +63,7 @@ struct tasks {
 	struct task *first; /* guarded by lock */
 };
 
-/* --- the table, runtime/task.c ---------------------------------------- */
+/* --- the table, runtime/task_table.c ---------------------------------- */
 
 /* A task that nobody can find yet, with one reference. */
 struct task *task_new(struct tasks *tasks, const char *ns, const char *id);

@@ -134,6 +134,7 @@ open_tasks(struct daemon *daemon, struct skiff_error *err)
 		.state = daemon->options->state,
 		.shim_path = daemon->options->shim,
 		.runtime_path = daemon->host.runtime_path,
+		.cgroup_prefix = daemon->host.cgroup_prefix,
 	};
 
 	if (!daemon->host.runtime_path)

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of living tasks: who is there, and who still needs whom.
+ *
+ * A task is found by namespace and id, and counted: one reference is the
+ * table's, one the monitor's, one each call's. A list suffices: it is
+ * walked in memory, once a request.
+ */
+#include "config.h"
+
+#include "runtime/task_internal.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/digest.h"
+
+/* state/s/<16 hex of sha256("ns/id")>: sun_path holds 107 bytes. */
+static char *
+socket_path(const struct tasks *tasks, const char *ns, const char *id)
+{
+	cleanup_free char *name = xasprintf("%s/%s", ns, id);
+	struct digest digest;
+
+	digest_of(name, strlen(name), &digest);
+	return xasprintf("%s/%.16s", tasks->socket_dir, digest_hex(&digest));
+}
+
+struct task *
+task_new(struct tasks *tasks, const char *ns, const char *id)
+{
+	struct task *task = xcalloc(1, sizeof(*task));
+
+	task->tasks = tasks;
+	task->refs = 1;
+	task->ns = xstrdup(ns);
+	task->id = xstrdup(id);
+	task->dir = xasprintf("%s/%s/%s", tasks->root, ns, id);
+	task->runtime_root = xasprintf("%s/%s", tasks->runtime_root, ns);
+	task->socket = socket_path(tasks, ns, id);
+	lock_init(&task->step, LOCK_RANK_TASK);
+	return task;
+}
+
+static void
+task_free(struct task *task)
+{
+	shim_client_free(task->client);
+	lock_done(&task->step);
+	free(task->cgroups_path);
+	free(task->socket);
+	free(task->runtime_root);
+	free(task->dir);
+	free(task->id);
+	free(task->ns);
+	free(task);
+}
+
+struct task *
+task_ref(struct task *task)
+{
+	LOCK_SCOPE(&task->tasks->lock);
+
+	task->refs++;
+	return task;
+}
+
+void
+task_unref(struct task *task)
+{
+	struct tasks *tasks = task->tasks;
+	bool is_last;
+
+	lock_take(&tasks->lock);
+	is_last = --task->refs == 0;
+	lock_release(&tasks->lock);
+	if (is_last)
+		task_free(task);
+}
+
+static struct task *
+lookup_locked(struct tasks *tasks, const char *ns, const char *id)
+{
+	assert(lock_is_held(&tasks->lock));
+	for (struct task *task = tasks->first; task; task = task->next)
+		if (strcmp(task->id, id) == 0 && strcmp(task->ns, ns) == 0)
+			return task;
+	return NULL;
+}
+
+bool
+task_table_add(struct task *task)
+{
+	struct tasks *tasks = task->tasks;
+
+	LOCK_SCOPE(&tasks->lock);
+	if (lookup_locked(tasks, task->ns, task->id))
+		return false;
+	task->refs++;
+	task->next = tasks->first;
+	tasks->first = task;
+	return true;
+}
+
+void
+task_table_remove(struct task *task)
+{
+	struct tasks *tasks = task->tasks;
+	struct task **link;
+
+	lock_take(&tasks->lock);
+	for (link = &tasks->first; *link && *link != task;
+	     link = &(*link)->next)
+		continue;
+	assert(*link == task);
+	*link = task->next;
+	lock_release(&tasks->lock);
+	task_unref(task);
+}
+
+struct task *
+task_find(struct tasks *tasks, const char *ns, const char *id,
+	  struct skiff_error *err)
+{
+	struct task *task;
+
+	LOCK_SCOPE(&tasks->lock);
+	task = lookup_locked(tasks, ns, id);
+	if (task)
+		task->refs++;
+	else
+		(void)err_not_found(err, "task", id);
+	return task;
+}
+
+struct shim_place
+task_place(const struct task *task)
+{
+	return (struct shim_place){
+		.task_dir = task->dir,
+		.socket = task->socket,
+		.id = task->id,
+		.runtime = task->tasks->runtime_path,
+		.runtime_root = task->runtime_root,
+		.cgroups_path = task->cgroups_path,
+	};
+}
+
+void
+task_watch(struct task *task)
+{
+	monitor_watch(task->tasks->monitor, shim_client_event_fd(task->client),
+		      task_hear_shim, task_ref(task));
+}
