@@ -70,6 +70,8 @@ struct task *task_new(struct tasks *tasks, const char *ns, const char *id);
 /* False when there is one of that name. Takes a reference of its own. */
 bool task_table_add(struct task *task);
 void task_table_remove(struct task *task);
+/* For task_unref(), and at the daemon's end, references or not. */
+void task_free(struct task *task);
 struct task *task_ref(struct task *task);
 void task_unref(struct task *task);
 DEFINE_CLEANUP(struct task *, task_unref)

@@ -42,7 +42,7 @@ task_new(struct tasks *tasks, const char *ns, const char *id)
 	return task;
 }
 
-static void
+void
 task_free(struct task *task)
 {
 	shim_client_free(task->client);
