@@ -141,7 +141,8 @@ read_log(void *arg, char *buf, size_t max)
 	struct follower *follower = arg;
 	struct skiff_error err = ERROR_INIT;
 	/* Asked before the read, so that its end is the log's end. */
-	bool is_last = !follower->does_follow || log_is_complete(follower->task_fd);
+	bool is_last =
+	    !follower->does_follow || log_is_complete(follower->task_fd);
 	ssize_t n;
 
 	n = read_once(follower, buf, max, &err);
