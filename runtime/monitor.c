@@ -24,7 +24,7 @@ struct watch {
 	struct watch *next;
 	struct watch *previous;
 	int fd;
-	monitor_fn fn;
+	const struct monitor_ops *ops;
 	void *arg;
 };
 
@@ -37,7 +37,7 @@ struct monitor {
 };
 
 static void
-end_watch(struct monitor *monitor, struct watch *watch)
+end_watch(struct monitor *monitor, struct watch *watch, bool is_heard)
 {
 	(void)epoll_ctl(monitor->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
 	lock_take(&monitor->lock);
@@ -48,6 +48,8 @@ end_watch(struct monitor *monitor, struct watch *watch)
 	if (watch->next)
 		watch->next->previous = watch->previous;
 	lock_release(&monitor->lock);
+	if (is_heard && watch->ops->release)
+		watch->ops->release(watch->arg);
 	free(watch);
 }
 
@@ -67,8 +69,8 @@ monitor_main(void *arg)
 
 			if (!watch)
 				return NULL;
-			if (!watch->fn(watch->arg))
-				end_watch(monitor, watch);
+			if (!watch->ops->hear(watch->arg))
+				end_watch(monitor, watch, true);
 		}
 	}
 }
@@ -115,7 +117,7 @@ monitor_free(struct monitor *monitor)
 	(void)eventfd_write(monitor->stop_fd, 1);
 	PTOK(pthread_join(monitor->thread, NULL));
 	while (monitor->watches)
-		end_watch(monitor, monitor->watches);
+		end_watch(monitor, monitor->watches, false);
 	(void)close(monitor->stop_fd);
 	(void)close(monitor->epoll_fd);
 	lock_done(&monitor->lock);
@@ -123,12 +125,13 @@ monitor_free(struct monitor *monitor)
 }
 
 void
-monitor_watch(struct monitor *monitor, int fd, monitor_fn fn, void *arg)
+monitor_watch(struct monitor *monitor, int fd, const struct monitor_ops *ops,
+	      void *arg)
 {
 	struct watch *watch = xcalloc(1, sizeof(*watch));
 
 	watch->fd = fd;
-	watch->fn = fn;
+	watch->ops = ops;
 	watch->arg = arg;
 	lock_take(&monitor->lock);
 	watch->next = monitor->watches;

@@ -11,16 +11,22 @@
 
 struct monitor;
 
-/*
- * What to do when a descriptor is readable, in the monitor's thread. False
- * ends the watch; the argument is not used again then.
- */
-typedef bool (*monitor_fn)(void *arg);
+/* A descriptor is readable. Runs in the monitor's thread. */
+struct monitor_ops {
+	/* False ends the watch. */
+	bool (*hear)(void *arg);
+	/*
+	 * Optional: the descriptor is not watched any more, and may be
+	 * closed from now on.
+	 */
+	void (*release)(void *arg);
+};
 
 struct monitor *monitor_new(void);
-/* Joins the thread. Watches that are left are dropped without a call. */
+/* Joins the thread; watches that are left are dropped without a call. */
 void monitor_free(struct monitor *monitor);
 DEFINE_CLEANUP(struct monitor *, monitor_free)
 
-/* Any thread. fd stays the caller's and must live until the watch ends. */
-void monitor_watch(struct monitor *monitor, int fd, monitor_fn fn, void *arg);
+/* Any thread. fd and ops stay the caller's, and must outlive the watch. */
+void monitor_watch(struct monitor *monitor, int fd,
+		   const struct monitor_ops *ops, void *arg);

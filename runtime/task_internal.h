@@ -79,8 +79,6 @@ DEFINE_CLEANUP(struct task *, task_unref)
 struct task *task_find(struct tasks *tasks, const char *ns, const char *id,
 		       struct skiff_error *err);
 struct shim_place task_place(const struct task *task);
-/* From now on the monitor hears the shim. The client is set. */
-void task_watch(struct task *task);
 
 /* --- the end of a task, runtime/task_settle.c -------------------------- */
 
@@ -95,8 +93,8 @@ int task_settle_exit(struct task *task, const struct shim_exit *exit,
  * exit record says, or as killed. Called with the step held.
  */
 int task_settle_lost(struct task *task, struct skiff_error *err);
-/* The monitor's callback; arg is the task. */
-bool task_hear_shim(void *arg);
+/* From now on the monitor hears the shim. The client is set. */
+void task_watch(struct task *task);
 
 /* --- the record, runtime/task_record.c --------------------------------- */
 

@@ -108,8 +108,8 @@ settle_news(void *arg)
 	free(news);
 }
 
-bool
-task_hear_shim(void *arg)
+static bool
+hear_shim(void *arg)
 {
 	struct task *task = arg;
 	struct news *news;
@@ -123,8 +123,23 @@ task_hear_shim(void *arg)
 	news->event = event;
 	workpool_add(task->tasks->pool, /* is_slow= */ false, settle_news,
 		     news);
-	if (event.type == SHIM_EVENT_EXITED)
-		return true;
-	task_unref(task);
-	return false;
+	return event.type == SHIM_EVENT_EXITED;
+}
+
+static void
+release_task(void *arg)
+{
+	task_unref(arg);
+}
+
+static const struct monitor_ops shim_ops = {
+	.hear = hear_shim,
+	.release = release_task,
+};
+
+void
+task_watch(struct task *task)
+{
+	monitor_watch(task->tasks->monitor, shim_client_event_fd(task->client),
+		      &shim_ops, task_ref(task));
 }

@@ -145,10 +145,3 @@ task_place(const struct task *task)
 		.cgroups_path = task->cgroups_path,
 	};
 }
-
-void
-task_watch(struct task *task)
-{
-	monitor_watch(task->tasks->monitor, shim_client_event_fd(task->client),
-		      task_hear_shim, task_ref(task));
-}

@@ -55,6 +55,8 @@ hear_changes(void *arg)
 	return true;
 }
 
+static const struct monitor_ops inotify_ops = { .hear = hear_changes };
+
 struct log_watches *
 log_watches_new(struct monitor *monitor)
 {
@@ -63,7 +65,7 @@ log_watches_new(struct monitor *monitor)
 	lock_init(&watches->lock, LOCK_RANK_LOG_WATCH);
 	watches->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (watches->fd >= 0)
-		monitor_watch(monitor, watches->fd, hear_changes, watches);
+		monitor_watch(monitor, watches->fd, &inotify_ops, watches);
 	return watches;
 }
 
