@@ -21,8 +21,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/parse.h"
-#include "base/strbuf.h"
 #include "handlers/common.h"
+#include "handlers/outbox.h"
 #include "handlers/watch.h"
 #include "http/sse.h"
 #include "store/events/log.h"
@@ -38,8 +38,7 @@ struct follower {
 	bool is_sse;
 	bool does_follow;
 	bool is_done;
-	struct strbuf pending;
-	size_t sent;
+	struct outbox outbox;
 };
 
 static void
@@ -48,7 +47,7 @@ follower_free(void *arg)
 	struct follower *follower = arg;
 
 	watch_free(follower->watch);
-	strbuf_done(&follower->pending);
+	outbox_done(&follower->outbox);
 	free(follower->ns);
 	free(follower);
 }
@@ -60,55 +59,49 @@ take_event(void *arg, int64_t id, const char *topic, const char *doc)
 
 	follower->after = id;
 	if (follower->is_sse) {
-		sse_event(&follower->pending, (uint64_t)id, topic, doc,
+		sse_event(&follower->outbox.text, (uint64_t)id, topic, doc,
 			  strlen(doc));
 	} else {
-		strbuf_adds(&follower->pending, doc);
-		strbuf_addch(&follower->pending, '\n');
+		strbuf_adds(&follower->outbox.text, doc);
+		strbuf_addch(&follower->outbox.text, '\n');
 	}
+}
+
+/* The next batch from the log into the outbox. */
+static void
+read_on(struct follower *follower)
+{
+	struct skiff_error err = ERROR_INIT;
+	int n = event_read(follower->services->db, follower->ns,
+			   follower->after, BATCH, take_event, follower, &err);
+
+	if (n < 0)
+		log_failure(LOG_WARN, &err, "event stream");
+	follower->is_done = n < 0 || (n == 0 && !follower->does_follow);
 }
 
 static ssize_t
 read_events(void *arg, char *buf, size_t max)
 {
 	struct follower *follower = arg;
-	struct strbuf *pending = &follower->pending;
-	struct skiff_error err = ERROR_INIT;
-	size_t n;
 
-	if (follower->sent == pending->len && !follower->is_done) {
-		int n_read;
-
-		strbuf_reset(pending);
-		follower->sent = 0;
-		n_read = event_read(follower->services->db, follower->ns,
-				    follower->after, BATCH, take_event,
-				    follower, &err);
-		if (n_read < 0)
-			log_failure(LOG_WARN, &err, "event stream");
-		follower->is_done =
-		    n_read < 0 || (n_read == 0 && !follower->does_follow);
-	}
-	n = pending->len - follower->sent;
-	if (n == 0)
-		return follower->is_done ? -1 : 0;
-	if (n > max)
-		n = max;
-	memcpy(buf, pending->buf + follower->sent, n);
-	follower->sent += n;
-	return (ssize_t)n;
+	if (outbox_is_empty(&follower->outbox) && !follower->is_done)
+		read_on(follower);
+	if (outbox_is_empty(&follower->outbox) && follower->is_done)
+		return -1;
+	return outbox_send(&follower->outbox, buf, max);
 }
 
+/* A line of JSON objects may be empty. */
 static ssize_t
-idle_comment(void *arg, char *buf, size_t max)
+idle_events(void *arg, char *buf, size_t max)
 {
 	struct follower *follower = arg;
-	const char *text = follower->is_sse ? ":\n\n" : "\n";
-	size_t n = strlen(text);
 
-	(void)max;
-	memcpy(buf, text, n);
-	return (ssize_t)n;
+	if (follower->is_sse)
+		return idle_comment(arg, buf, max);
+	*buf = '\n';
+	return 1;
 }
 
 /* The daemon stops: what is in the log by now, then a last word. */
@@ -119,12 +112,12 @@ stop_events(void *arg)
 
 	follower->does_follow = false;
 	if (follower->is_sse && !follower->is_done)
-		sse_event(&follower->pending, 0, "shutdown", "{}", 2);
+		sse_event(&follower->outbox.text, 0, "shutdown", "{}", 2);
 }
 
 static const struct stream_ops stream = {
 	.read = read_events,
-	.idle = idle_comment,
+	.idle = idle_events,
 	.stopping = stop_events,
 	.free = follower_free,
 };
@@ -168,9 +161,9 @@ tell_gap(struct follower *follower, int64_t oldest)
 		     "{\"from\":%" PRId64 ",\"to\":%" PRId64 "}",
 		     follower->after + 1, oldest - 1);
 	if (follower->is_sse)
-		sse_event(&follower->pending, 0, "gap", text, (size_t)n);
+		sse_event(&follower->outbox.text, 0, "gap", text, (size_t)n);
 	else
-		strbuf_addf(&follower->pending, "{\"gap\":%s}\n", text);
+		strbuf_addf(&follower->outbox.text, "{\"gap\":%s}\n", text);
 	follower->after = oldest - 1;
 }
 
@@ -199,10 +192,10 @@ answer_events(struct request *request, struct services *services,
 	follower->after = has_start || does_follow ? after : 0;
 	follower->is_sse = !request_accepts(request, "application/x-ndjson");
 	follower->does_follow = does_follow;
-	follower->pending = (struct strbuf)STRBUF_INIT;
+	follower->outbox = (struct outbox)OUTBOX_INIT;
 	follower->watch = watch_new(services->bus, ns, NULL, request);
 	if (follower->is_sse)
-		sse_retry(&follower->pending, SSE_RETRY_MS);
+		sse_retry(&follower->outbox.text, SSE_RETRY_MS);
 	if (has_start && oldest > 0 && after + 1 < oldest)
 		tell_gap(follower, oldest);
 

@@ -12,6 +12,7 @@ libhandlers_a_SOURCES = \
 	%D%/logs.c \
 	%D%/namespaces.c \
 	%D%/operations.c \
+	%D%/outbox.c %D%/outbox.h \
 	%D%/routes.c %D%/routes.h \
 	%D%/services.h \
 	%D%/snapshots.c \

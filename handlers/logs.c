@@ -25,6 +25,7 @@
 #include "base/parse.h"
 #include "base/strbuf.h"
 #include "handlers/common.h"
+#include "handlers/outbox.h"
 #include "http/sse.h"
 #include "runtime/logs/reader.h"
 #include "runtime/logs/watch.h"
@@ -41,8 +42,7 @@ struct follower {
 	struct log_reader *reader;
 	struct log_watch *watch;
 	struct waker *waker;
-	struct strbuf pending;
-	size_t sent;
+	struct outbox outbox;
 };
 
 static void
@@ -53,7 +53,7 @@ follower_free(void *arg)
 	log_watch_remove(follower->watch);
 	waker_unref(follower->waker);
 	log_reader_free(follower->reader);
-	strbuf_done(&follower->pending);
+	outbox_done(&follower->outbox);
 	(void)close(follower->task_fd);
 	free(follower);
 }
@@ -96,29 +96,13 @@ render_chunk(struct follower *follower, struct skiff_error *err)
 		return r;
 	text = chunk_json(&chunk, data);
 	if (follower->form == FORM_SSE) {
-		sse_event(&follower->pending, chunk.offset + chunk.len, "log",
-			  text, strlen(text));
+		sse_event(&follower->outbox.text, chunk.offset + chunk.len,
+			  "log", text, strlen(text));
 	} else {
-		strbuf_adds(&follower->pending, text);
-		strbuf_addch(&follower->pending, '\n');
+		strbuf_adds(&follower->outbox.text, text);
+		strbuf_addch(&follower->outbox.text, '\n');
 	}
 	return 1;
-}
-
-static ssize_t
-send_pending(struct follower *follower, char *buf, size_t max)
-{
-	size_t n = follower->pending.len - follower->sent;
-
-	if (n > max)
-		n = max;
-	memcpy(buf, follower->pending.buf + follower->sent, n);
-	follower->sent += n;
-	if (follower->sent == follower->pending.len) {
-		strbuf_reset(&follower->pending);
-		follower->sent = 0;
-	}
-	return (ssize_t)n;
 }
 
 static ssize_t
@@ -127,12 +111,12 @@ read_once(struct follower *follower, char *buf, size_t max,
 {
 	int r;
 
-	if (follower->pending.len > follower->sent)
-		return send_pending(follower, buf, max);
+	if (!outbox_is_empty(&follower->outbox))
+		return outbox_send(&follower->outbox, buf, max);
 	if (follower->form == FORM_TEXT)
 		return log_reader_text(follower->reader, buf, max, err);
 	r = render_chunk(follower, err);
-	return r > 0 ? send_pending(follower, buf, max) : r;
+	return r > 0 ? outbox_send(&follower->outbox, buf, max) : r;
 }
 
 static ssize_t
@@ -151,21 +135,18 @@ read_log(void *arg, char *buf, size_t max)
 	return n == 0 && is_last ? -1 : n;
 }
 
+/* Text and JSON lines have no word for silence. */
 static ssize_t
-idle_comment(void *arg, char *buf, size_t max)
+idle_log(void *arg, char *buf, size_t max)
 {
 	struct follower *follower = arg;
 
-	(void)max;
-	if (follower->form != FORM_SSE)
-		return 0;
-	memcpy(buf, ":\n\n", 3);
-	return 3;
+	return follower->form == FORM_SSE ? idle_comment(arg, buf, max) : 0;
 }
 
 static const struct stream_ops stream = {
 	.read = read_log,
-	.idle = idle_comment,
+	.idle = idle_log,
 	.free = follower_free,
 };
 
@@ -277,7 +258,7 @@ tasks_logs(struct request *request, void *context, struct response **ret,
 	follower = xcalloc(1, sizeof(*follower));
 	follower->task_fd = fd;
 	follower->form = form;
-	follower->pending = (struct strbuf)STRBUF_INIT;
+	follower->outbox = (struct outbox)OUTBOX_INIT;
 	follower->waker = request_waker(request);
 	if (request_query_bool(request, "follow", false, &follower->does_follow,
 			       err) < 0 ||

@@ -15,8 +15,8 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/strbuf.h"
 #include "handlers/common.h"
+#include "handlers/outbox.h"
 #include "handlers/watch.h"
 #include "http/sse.h"
 #include "store/transfer/operation.h"
@@ -29,8 +29,7 @@ struct follower {
 	char *ns;
 	char *id;
 	/* Streams only: */
-	struct strbuf pending;
-	size_t sent;
+	struct outbox outbox;
 	char *last_doc;
 	bool is_done;
 };
@@ -44,7 +43,7 @@ follower_new(struct request *request, struct services *services, const char *ns,
 	follower->services = services;
 	follower->ns = xstrdup(ns);
 	follower->id = xstrdup(id);
-	follower->pending = (struct strbuf)STRBUF_INIT;
+	follower->outbox = (struct outbox)OUTBOX_INIT;
 	follower->watch = watch_new(services->bus, ns, id, request);
 	return follower;
 }
@@ -55,7 +54,7 @@ follower_free(void *arg)
 	struct follower *follower = arg;
 
 	watch_free(follower->watch);
-	strbuf_done(&follower->pending);
+	outbox_done(&follower->outbox);
 	free(follower->last_doc);
 	free(follower->ns);
 	free(follower->id);
@@ -94,7 +93,7 @@ static const struct wait_ops wait_for_end = {
 
 /* --- Accept: text/event-stream --------------------------------------- */
 
-/* Puts the present state into pending, unless it was told already. */
+/* Puts the present state into the outbox, unless it was told already. */
 static void
 render(struct follower *follower)
 {
@@ -111,8 +110,8 @@ render(struct follower *follower)
 	if (follower->last_doc && strcmp(follower->last_doc, view.doc) == 0)
 		return;
 	event = view.is_ended ? "end" : "progress";
-	sse_event(&follower->pending, (uint64_t)view.revision, event, view.doc,
-		  strlen(view.doc));
+	sse_event(&follower->outbox.text, (uint64_t)view.revision, event,
+		  view.doc, strlen(view.doc));
 	free(follower->last_doc);
 	follower->last_doc = STEAL_PTR(view.doc);
 }
@@ -121,31 +120,15 @@ static ssize_t
 read_progress(void *arg, char *buf, size_t max)
 {
 	struct follower *follower = arg;
-	struct strbuf *pending = &follower->pending;
-	size_t n;
 
-	if (follower->sent == pending->len && !follower->is_done) {
-		strbuf_reset(pending);
-		follower->sent = 0;
+	if (outbox_is_empty(&follower->outbox)) {
+		if (follower->is_done)
+			return -1;
 		render(follower);
 	}
-	n = pending->len - follower->sent;
-	if (n == 0)
-		return follower->is_done ? -1 : 0;
-	if (n > max)
-		n = max;
-	memcpy(buf, pending->buf + follower->sent, n);
-	follower->sent += n;
-	return (ssize_t)n;
-}
-
-static ssize_t
-idle_comment(void *arg, char *buf, size_t max)
-{
-	(void)arg;
-	(void)max;
-	memcpy(buf, ":\n\n", 3);
-	return 3;
+	if (outbox_is_empty(&follower->outbox) && follower->is_done)
+		return -1;
+	return outbox_send(&follower->outbox, buf, max);
 }
 
 static const struct stream_ops follow_progress = {
