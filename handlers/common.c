@@ -37,10 +37,11 @@ document_response(int status, char *doc, int64_t revision)
 }
 
 struct response *
-created_response(struct request *request, char *doc, const char *key)
+created_response(struct request *request, char *doc, int64_t revision,
+		 const char *key)
 {
 	CLEANUP(strbuf_done) struct strbuf location = STRBUF_INIT;
-	struct response *response = document_response(201, doc, 0);
+	struct response *response = document_response(201, doc, revision);
 
 	strbuf_adds(&location, request_path(request));
 	strbuf_addch(&location, '/');

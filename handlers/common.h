@@ -25,7 +25,7 @@ int answer_record(struct services *services, const struct record_ref *ref,
 struct response *document_response(int status, char *doc, int64_t revision);
 /* 201 with Location: the collection's path plus the escaped key. */
 struct response *created_response(struct request *request, char *doc,
-				  const char *key);
+				  int64_t revision, const char *key);
 
 /* One page by ?limit and ?cursor; prefix of keys, or NULL. */
 int answer_list(struct request *request, enum record_kind kind, const char *ns,

@@ -66,7 +66,8 @@ containers_create(struct request *request, void *context, struct response **ret,
 			     &doc, &revision, err) < 0)
 		return -1;
 	object = json_loads(doc, 0, NULL);
-	*ret = created_response(request, doc, json_get_text(object, "id"));
+	*ret = created_response(request, doc, revision,
+				json_get_text(object, "id"));
 	return 0;
 }
 

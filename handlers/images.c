@@ -56,7 +56,7 @@ images_create(struct request *request, void *context, struct response **ret,
 	name = xstrdup(json_get_text(image, "name"));
 	if (image_create(services->db, ns, image, &doc, &revision, err) < 0)
 		return -1;
-	*ret = created_response(request, doc, name);
+	*ret = created_response(request, doc, revision, name);
 	return 0;
 }
 

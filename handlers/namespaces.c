@@ -55,7 +55,7 @@ create(struct request *request, struct services *services,
 	if (namespace_create(services->db, body->name, body->labels, &doc,
 			     &revision, err) < 0)
 		return -1;
-	*ret = created_response(request, doc, body->name);
+	*ret = created_response(request, doc, revision, body->name);
 	return 0;
 }
 

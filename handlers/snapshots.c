@@ -110,13 +110,14 @@ prepare(struct request *request, struct services *services, const char *ns,
 			    : SNAPSHOT_ACTIVE,
 		.labels = body->labels,
 	};
-	char *doc;
+	cleanup_json json_t *object = NULL;
 
 	check_prepare(body, request_faults(request));
 	if (check_faults(request, err) < 0 ||
-	    snapshot_prepare(services->snapshots, &wish, &doc, err) < 0)
+	    snapshot_prepare(services->snapshots, &wish, &object, err) < 0)
 		return -1;
-	*ret = created_response(request, doc, body->key);
+	*ret = created_response(request, json_text(object),
+				json_get_int(object, "revision", 0), body->key);
 	return 0;
 }
 
@@ -232,7 +233,7 @@ commit(struct request *request, struct services *services, const char *ns,
        const struct commit_body *body, struct response **ret,
        struct skiff_error *err)
 {
-	char *doc;
+	cleanup_json json_t *object = NULL;
 
 	if (body->labels)
 		labels_check(body->labels, "/labels", request_faults(request));
@@ -241,10 +242,11 @@ commit(struct request *request, struct services *services, const char *ns,
 	if (name_check("snapshot name", body->name, err) < 0)
 		return err_field(err, "/name");
 	if (snapshot_commit(services->snapshots, ns, body->name,
-			    request_param(request, "key"), body->labels, &doc,
-			    err) < 0)
+			    request_param(request, "key"), body->labels,
+			    &object, err) < 0)
 		return -1;
-	*ret = document_response(200, doc, 0);
+	*ret = document_response(200, json_text(object),
+				 json_get_int(object, "revision", 0));
 	return 0;
 }
 

@@ -71,7 +71,7 @@ create(struct request *request, struct services *services, const char *ns,
 	if (task_create(services->tasks, ns, body->container, &doc, &revision,
 			err) < 0)
 		return -1;
-	*ret = created_response(request, doc, body->container);
+	*ret = created_response(request, doc, revision, body->container);
 	return 0;
 }
 

@@ -221,7 +221,7 @@ prepare_in(struct tx *tx, void *arg, struct skiff_error *err)
 
 int
 snapshot_prepare(struct snapshots *snapshots,
-		 const struct snapshot_request *request, char **ret_doc,
+		 const struct snapshot_request *request, json_t **ret_object,
 		 struct skiff_error *err)
 {
 	CLEANUP(snapshot_dir_freep) struct snapshot_dir *dir = NULL;
@@ -233,7 +233,7 @@ snapshot_prepare(struct snapshots *snapshots,
 	preparation.dir = dir;
 	r = db_write(snapshots->db, prepare_in, &preparation, err);
 	if (r == 0)
-		*ret_doc = json_text(preparation.object);
+		*ret_object = STEAL_PTR(preparation.object);
 	json_decref(preparation.object);
 	return r;
 }
@@ -298,7 +298,7 @@ check_active(struct snapshots *snapshots, const struct commit *commit,
 
 int
 snapshot_commit(struct snapshots *snapshots, const char *ns, const char *name,
-		const char *key, const json_t *labels, char **ret_doc,
+		const char *key, const json_t *labels, json_t **ret_object,
 		struct skiff_error *err)
 {
 	struct commit commit = {
@@ -313,7 +313,7 @@ snapshot_commit(struct snapshots *snapshots, const char *ns, const char *name,
 		return -1;
 	r = db_write(snapshots->db, commit_in, &commit, err);
 	if (r == 0)
-		*ret_doc = json_text(commit.object);
+		*ret_object = STEAL_PTR(commit.object);
 	json_decref(commit.object);
 	return r;
 }

@@ -52,13 +52,13 @@ struct snapshot_request {
 };
 
 /*
- * Makes an active or view snapshot; *ret_doc is the object with "mounts".
- * SKIFF_ALREADY_EXISTS, SKIFF_NOT_FOUND (parent),
+ * Makes an active or view snapshot; *ret_object, the caller's, has its
+ * "mounts" too. SKIFF_ALREADY_EXISTS, SKIFF_NOT_FOUND (parent),
  * SKIFF_INVALID_ARGUMENT (parent not committed).
  */
 int snapshot_prepare(struct snapshots *snapshots,
-		     const struct snapshot_request *request, char **ret_doc,
-		     struct skiff_error *err);
+		     const struct snapshot_request *request,
+		     json_t **ret_object, struct skiff_error *err);
 
 /*
  * The same in two steps, for a caller that writes more in the same
@@ -78,7 +78,7 @@ DEFINE_CLEANUP(struct snapshot_dir *, snapshot_dir_free)
 /* Active → committed under a new name; durable before it is said. */
 int snapshot_commit(struct snapshots *snapshots, const char *ns,
 		    const char *name, const char *key, const json_t *labels,
-		    char **ret_doc, struct skiff_error *err);
+		    json_t **ret_object, struct skiff_error *err);
 /*
  * SKIFF_FAILED_PRECONDITION, "cannot remove snapshot with child". The
  * directory goes when no snapshot names it any more.

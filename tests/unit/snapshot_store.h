@@ -62,18 +62,18 @@ make(struct store *store, enum snapshot_kind kind, const char *key,
 	const struct snapshot_request request = {
 		.ns = "a", .key = key, .parent = parent, .kind = kind
 	};
-	cleanup_free char *doc = NULL;
+	cleanup_json json_t *object = NULL;
 
-	return snapshot_prepare(store->snapshots, &request, &doc, err);
+	return snapshot_prepare(store->snapshots, &request, &object, err);
 }
 
 static inline int
 commit(struct store *store, const char *name, const char *key,
        struct skiff_error *err)
 {
-	cleanup_free char *doc = NULL;
+	cleanup_json json_t *object = NULL;
 
-	return snapshot_commit(store->snapshots, "a", name, key, NULL, &doc,
+	return snapshot_commit(store->snapshots, "a", name, key, NULL, &object,
 			       err);
 }
 

@@ -114,7 +114,7 @@ static void
 a_namespace_in_use_says_what_holds_it(void)
 {
 	struct skiff_error err = ERROR_INIT;
-	char *doc = NULL;
+	json_t *object = NULL;
 	struct snapshot_request request = { .ns = "default",
 					    .key = "k",
 					    .kind = SNAPSHOT_ACTIVE };
@@ -126,8 +126,8 @@ a_namespace_in_use_says_what_holds_it(void)
 			   &err) == 0);
 	CHECK(store_insert(&store, RECORD_OPERATION, "default", "o",
 			   "{\"state\":\"running\"}", &err) == 0);
-	CHECK(snapshot_prepare(snapshots, &request, &doc, &err) == 0);
-	free(doc);
+	CHECK(snapshot_prepare(snapshots, &request, &object, &err) == 0);
+	json_decref(object);
 	CHECK(delete_namespace("default", &err) < 0);
 	CHECK(err.code == SKIFF_FAILED_PRECONDITION);
 	CHECK_STR(err.reason, "namespace_not_empty");
