@@ -79,7 +79,32 @@ system_openapi(struct request *request, void *context, struct response **ret,
 	return 0;
 }
 
-/* What there is: each path with its methods. */
+/* The keys of "limit cursor" or "filter*", without the star. */
+static json_t *
+query_keys(const char *text)
+{
+	json_t *keys = json_array();
+
+	while (text && *text) {
+		size_t len = strcspn(text, " *");
+
+		(void)json_array_append_new(keys, json_stringn(text, len));
+		text += len;
+		text += strspn(text, " *");
+	}
+	return keys;
+}
+
+static json_t *
+route_json(const struct route *route)
+{
+	return json_pack("{s:s, s:s, s:s, s:o}", "method",
+			 method_name(route->method), "path", route->pattern,
+			 "operation", route->operation_id, "query",
+			 query_keys(route->query));
+}
+
+/* What there is: each path with its methods and query keys. */
 int
 system_index(struct request *request, void *context, struct response **ret,
 	     struct skiff_error *err)
@@ -99,11 +124,7 @@ system_index(struct request *request, void *context, struct response **ret,
 	(void)err;
 	routes = routes_get(&n);
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(
-		    list, json_pack("{s:s, s:s, s:s}", "method",
-				    method_name(routes[i].method), "path",
-				    routes[i].pattern, "operation",
-				    routes[i].operation_id));
+		(void)json_array_append_new(list, route_json(&routes[i]));
 	*ret = response_json(200, index);
 	return 0;
 }
