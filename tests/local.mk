@@ -11,6 +11,7 @@ include %D%/integration/local.mk
 include %D%/integration/http.mk
 include %D%/integration/shim.mk
 include %D%/integration/spec.mk
+include %D%/contract/local.mk
 
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .sh .py
@@ -18,11 +19,13 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_DRIVER = $(LOG_DRIVER)
 dist_noinst_DATA += %D%/unit/tap.h %D%/packages
 
-# What every test may rely on: both trees, the compiler, no bytecode
-# written beside the sources (make distcheck makes them read-only).
+# What every test may rely on: both trees, a place for the API's answers
+# that it gets, the compiler, no bytecode written beside the sources (make
+# distcheck makes them read-only).
 AM_TESTS_ENVIRONMENT = \
 	SKIFF_SRC='$(abs_top_srcdir)'; export SKIFF_SRC; \
 	SKIFF_BUILD='$(abs_top_builddir)'; export SKIFF_BUILD; \
+	SKIFF_RECORD='$(abs_top_builddir)/tests/record'; export SKIFF_RECORD; \
 	CC='$(CC)'; export CC; \
 	SKIFF_HEADER_FLAGS='$(SKIFF_HEADER_FLAGS)'; export SKIFF_HEADER_FLAGS; \
 	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;

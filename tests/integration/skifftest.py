@@ -19,9 +19,10 @@
 A test fails by an exception; check() reports where. Nothing sleeps: a wait
 is a poll of a descriptor or of a condition, with a deadline. All that is
 made lives in one scratch directory, and is gone when the process ends.
-Environment: SKIFF_SRC, SKIFF_BUILD (set by make check), SKIFF_RECORD (a
-file to which every JSON response is appended, for the contract tests),
-SKIFF_TEST_KEEP (leaves the scratch directory).
+Environment: SKIFF_SRC, SKIFF_BUILD, SKIFF_RECORD (set by make check; the
+last is a directory: every answer goes to a file in it that is named for the
+test, and tests/contract holds it to openapi.yaml), SKIFF_TEST_KEEP (leaves
+the scratch directory).
 """
 import atexit
 import http.client
@@ -205,34 +206,56 @@ class Response:
     def text(self):
         return self.body.decode("utf-8", "replace")
 
-    def record(self, request_body):
-        where = os.environ.get("SKIFF_RECORD")
-        kind = self.headers.get("Content-Type", "")
-        if not where or len(self.body) > 1 << 20:
-            return
-        line = json.dumps({
-            "method": self.method, "path": self.path, "status": self.status,
-            "content_type": kind,
-            "request": (request_body.decode("utf-8", "replace")[:65536]
-                        if isinstance(request_body, bytes) else None),
-            "body": self.text if "json" in kind else None}) + "\n"
-        fd = os.open(where, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        os.write(fd, line.encode())
-        os.close(fd)
+    def record(self):
+        if len(self.body) < 1 << 20:
+            kind = self.headers.get("Content-Type", "")
+            record(self, self.text if "json" in kind else None)
 
     def __repr__(self):
         return "%s %s: %d %s" % (self.method, self.path, self.status,
                                  self.text[:500])
 
 
+_record = None
+
+
+def record_path():
+    """The file of this test in the directory SKIFF_RECORD."""
+    name = os.path.basename(sys.argv[0]).rsplit(".", 1)[0]
+    return os.path.join(os.environ["SKIFF_RECORD"], name + ".jsonl")
+
+
+def record(answer, body, sse=None):
+    """Notes an answer, or one event of it, for the contract tests."""
+    global _record
+    if not os.environ.get("SKIFF_RECORD"):
+        return
+    if _record is None:
+        os.makedirs(os.environ["SKIFF_RECORD"], exist_ok=True)
+        _record = os.open(record_path(), os.O_WRONLY | os.O_APPEND |
+                          os.O_CREAT | os.O_TRUNC, 0o644)
+    line = {"method": answer.method, "path": answer.path,
+            "status": answer.status,
+            "content_type": answer.headers.get("Content-Type", ""),
+            "headers": {k.lower(): v for k, v in answer.headers.items()},
+            "body": body}
+    if sse:
+        line["sse"] = sse
+    os.write(_record, (json.dumps(line) + "\n").encode())
+
+
 class Sse:
     """A server-sent event stream; iterate, or next(timeout)."""
 
-    def __init__(self, connection, raw):
+    def __init__(self, method, path, connection, raw):
+        self.method = method
+        self.path = path
         self.connection = connection
         self.raw = raw
         self.status = raw.status
         self.headers = raw.headers
+        if self.status == 200:
+            record(self, None)
 
     def next(self, timeout=DEADLINE):
         """The next event {event, id, data}, or None at the end."""
@@ -250,6 +273,7 @@ class Sse:
             line = line.decode().rstrip("\r\n")
             if line == "":
                 if "data" in event:
+                    record(self, event["data"], event.get("event", "message"))
                     return event
                 event = {}
             elif not line.startswith(":"):
@@ -394,17 +418,17 @@ class Daemon:
         elif isinstance(body, str):
             body = body.encode()
         connection.request(method, path, body, headers)
-        return connection, connection.getresponse(), body
+        return connection, connection.getresponse()
 
     def api(self, method, path, body=None, expect=None, headers=None,
             timeout=DEADLINE, record=True):
-        connection, raw, sent = self.raw(method, path, body, headers, timeout)
+        connection, raw = self.raw(method, path, body, headers, timeout)
         try:
             response = Response(method, path, raw)
         finally:
             connection.close()
         if record:
-            response.record(sent)
+            response.record()
         if expect is not None and response.status != expect:
             raise Failed("not %d: %r" % (expect, response))
         return response
@@ -428,8 +452,8 @@ class Daemon:
 
     def sse(self, path, method="GET", body=None, headers=None):
         headers = dict(headers or {}, Accept="text/event-stream")
-        connection, raw, _ = self.raw(method, path, body, headers)
-        return Sse(connection, raw)
+        connection, raw = self.raw(method, path, body, headers)
+        return Sse(method, path, connection, raw)
 
     # idioms
 
