@@ -33,9 +33,10 @@ SKIFF_HEADER_FLAGS = $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 	$(ARCHIVE_CFLAGS) $(CURL_CFLAGS) $(CRYPTO_CFLAGS) $(YAJL_CFLAGS) \
 	$(ISAL_CFLAGS) $(ZSTD_CFLAGS)
 
-dist_check_SCRIPTS += %D%/check_headers.sh %D%/check_layers.sh \
-	%D%/check_lengths.sh
-TESTS += %D%/check_headers.sh %D%/check_layers.sh %D%/check_lengths.sh
+source_checks = %D%/check_docs.sh %D%/check_headers.sh \
+	%D%/check_layers.sh %D%/check_lengths.sh
+dist_check_SCRIPTS += $(source_checks)
+TESTS += $(source_checks)
 
 # What also runs against the sanitizer builds in ./runtests: all units, the
 # corpora, and those tests of the daemon that FAST_TESTS names.
