@@ -41,11 +41,11 @@ cmd_ps()
 		    ((.args // .spec.process.args // []) | join(" ") |
 			if length > 30 then .[0:29] + "…" else . end | text),
 		    (.created_at | age),
-		    (.task.state // "no task" |
-			if . == "stopped" then "stopped" else . end),
+		    (.task.state // "no task"),
 		    (if .task.state == "stopped" then .task.exit_status
 			else null end | text),
-		    (.task.pid | if . == 0 then null else . end | text)] |
+		    (if .task.state == "stopped" then null
+			else .task.pid end | text)] |
 		    @tsv' "$tmp/items" |
 		    table CONTAINER IMAGE COMMAND AGE STATE EXIT PID
 	fi

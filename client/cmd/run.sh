@@ -186,11 +186,12 @@ start_task()
 	http_fail
 }
 
+# In the background, where the next Ctrl-C does not hit curl itself.
 send_signal()
 {
 	http_curl "$namespace_path/tasks/$encoded_id/kill" -X POST \
 	    -H 'Content-Type: application/json' -d "{\"signal\":\"$1\"}" \
-	    -o /dev/null 2>/dev/null || :
+	    -o /dev/null 2>/dev/null &
 }
 
 on_interrupt()

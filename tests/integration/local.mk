@@ -3,7 +3,10 @@
 # themselves where there is no root or no runtime. A test is listed in
 # integration_tests; FAST_TESTS run against the sanitizer build as well.
 integration_tests = \
+	%D%/client_namespaces.sh \
 	%D%/client_neutral_text.sh \
+	%D%/client_pull.sh \
+	%D%/client_run.sh \
 	%D%/readme_tour.py
 FAST_TESTS += %D%/client_neutral_text.sh
 
