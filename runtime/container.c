@@ -9,6 +9,7 @@
 
 #include "runtime/container.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -149,6 +150,8 @@ make_spec(struct creation *creation, struct skiff_error *err)
 			       creation->ns, creation->id);
 		return 0;
 	}
+	/* Without a spec of its own a container names an image. */
+	assert(creation->image);
 	return spec_build(&(struct spec_request){ .host = context->host,
 						  .ns = creation->ns,
 						  .id = creation->id,

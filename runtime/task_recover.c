@@ -192,7 +192,8 @@ list_dir(const char *path, struct strv *names, struct skiff_error *err)
 	if (!dir)
 		return err_errno(err, errno, "open %s", path);
 	while ((entry = readdir(dir)) != NULL)
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+		if (strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0)
 			strv_add(names, entry->d_name);
 	(void)closedir(dir);
 	return 0;

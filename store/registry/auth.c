@@ -133,7 +133,7 @@ domain_len(const char *host, size_t len)
 		return 0;
 	for (size_t n = 1; n <= len; n++) {
 		bool is_dot = host[len - n] == '.';
-		int wanted = n_dots;
+		int wanted;
 
 		if (!is_dot && n < len) {
 			label_len++;

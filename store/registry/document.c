@@ -282,7 +282,7 @@ node_strv(const struct node *node, const char *key, size_t max,
 	  struct strv *ret_strv, struct skiff_error *err)
 {
 	CLEANUP(strv_done) struct strv strv = STRV_INIT;
-	struct node array;
+	struct node array = { 0 };
 	const json_t *item;
 	size_t i;
 	int r = node_array(node, key, false, max, &array, err);

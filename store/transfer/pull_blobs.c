@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -57,6 +58,7 @@ list_with(const char *list, const char *path)
 			strv_add(&paths, one);
 	if (!strv_has(&paths, path))
 		strv_add(&paths, path);
+	assert(paths.items);
 	qsort(paths.items, paths.n, sizeof(char *), by_text);
 	for (size_t i = 0; i < paths.n; i++)
 		strbuf_addf(&out, "%s%s", i > 0 ? "," : "", paths.items[i]);

@@ -132,6 +132,8 @@ measure(const char *what, void (*fn)(struct caller *), int n_callers,
 	pthread_t threads[MAX_CALLERS];
 	int64_t n = 0;
 	size_t n_samples = 0;
+	size_t p50;
+	size_t p99;
 
 	act = fn;
 	until_ns = clock_monotonic_ns() + (int64_t)(seconds * 1e9);
@@ -148,11 +150,12 @@ measure(const char *what, void (*fn)(struct caller *), int n_callers,
 		n += callers[i].n;
 	}
 	qsort(samples, n_samples, sizeof(samples[0]), by_value);
+	p50 = n_samples / 2;
+	p99 = n_samples * 99 / 100;
 	(void)printf("%-6s %2d callers %8.0f/s  p50 %5.0f us  p99 %6.0f us  "
 		     "max %6.0f us\n",
 		     what, n_callers, (double)n / seconds,
-		     (double)samples[n_samples / 2] / 1e3,
-		     (double)samples[n_samples * 99 / 100] / 1e3,
+		     (double)samples[p50] / 1e3, (double)samples[p99] / 1e3,
 		     (double)samples[n_samples - 1] / 1e3);
 }
 

@@ -34,17 +34,18 @@ static void
 try_files(void)
 {
 	tell("write /proc/sys/kernel/core_pattern",
-	     open("/proc/sys/kernel/core_pattern", O_WRONLY));
+	     open("/proc/sys/kernel/core_pattern", O_WRONLY | O_CLOEXEC));
 	tell("write /proc/sysrq-trigger",
-	     open("/proc/sysrq-trigger", O_WRONLY));
+	     open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC));
 	tell("mkdir /sys/fs/cgroup/x", mkdir("/sys/fs/cgroup/x", 0755));
 	tell("mkdir /sys/fs/cgroup/memory/x",
 	     mkdir("/sys/fs/cgroup/memory/x", 0755));
 	tell("mknod block", mknod("/tmp/sda", S_IFBLK | 0600, makedev(8, 0)));
 	tell("mkfifo", mkfifo("/tmp/fifo", 0600));
-	tell("write /etc/hosts", open("/etc/hosts", O_WRONLY));
-	tell("write /", open("/written", O_WRONLY | O_CREAT, 0600));
-	tell("write /tmp", open("/tmp/written", O_WRONLY | O_CREAT, 0600));
+	tell("write /etc/hosts", open("/etc/hosts", O_WRONLY | O_CLOEXEC));
+	tell("write /", open("/written", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	tell("write /tmp",
+	     open("/tmp/written", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 }
 
 static void
