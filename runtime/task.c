@@ -403,6 +403,11 @@ make_dirs(struct tasks *tasks, struct skiff_error *err)
 	const char *const dirs[] = { tasks->root, tasks->socket_dir,
 				     tasks->runtime_root };
 
+	if (strlen(tasks->socket_dir) + 1 + SOCKET_NAME_LEN > SOCKET_PATH_MAX)
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "the state directory's path is too long: the "
+			       "sockets in %s would exceed %d bytes",
+			       tasks->socket_dir, SOCKET_PATH_MAX);
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (mkdir(dirs[i], 0700) < 0 && errno != EEXIST)
 			return err_errno(err, errno, "mkdir %s", dirs[i]);

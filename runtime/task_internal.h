@@ -16,6 +16,9 @@
 #include "store/db.h"
 
 #define TASK_JOB_THREADS 8
+/* unix(7): sun_path holds so much, and a NUL. */
+#define SOCKET_PATH_MAX 107
+#define SOCKET_NAME_LEN 16
 
 enum task_state { TASK_CREATED, TASK_RUNNING, TASK_STOPPED, TASK_DELETED };
 

@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 #include "base/digest.h"
 
-/* state/s/<16 hex of sha256("ns/id")>: sun_path holds 107 bytes. */
+/* state/s/<16 hex of sha256("ns/id")>. */
 static char *
 socket_path(const struct tasks *tasks, const char *ns, const char *id)
 {
@@ -23,7 +23,8 @@ socket_path(const struct tasks *tasks, const char *ns, const char *id)
 	struct digest digest;
 
 	digest_of(name, strlen(name), &digest);
-	return xasprintf("%s/%.16s", tasks->socket_dir, digest_hex(&digest));
+	return xasprintf("%s/%.*s", tasks->socket_dir, SOCKET_NAME_LEN,
+			 digest_hex(&digest));
 }
 
 struct task *

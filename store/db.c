@@ -446,6 +446,20 @@ readers_open(struct db *db, struct skiff_error *err)
 	return 0;
 }
 
+/* SQLite gives the mode of the database to what it makes beside it. */
+static int
+make_private(int root_fd, struct skiff_error *err)
+{
+	cleanup_close int fd =
+	    openat(root_fd, DB_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_errno(err, errno, "open " DB_NAME);
+	if (fchmod(fd, 0600) < 0)
+		return err_errno(err, errno, "chmod " DB_NAME);
+	return 0;
+}
+
 int
 db_open(const char *root_path, struct bus *bus, struct db **ret_db,
 	struct skiff_error *err)
@@ -461,11 +475,10 @@ db_open(const char *root_path, struct bus *bus, struct db **ret_db,
 	lock_init(&db->why_lock, LOCK_RANK_LEAF);
 	cond_init(&db->reader_is_free);
 	(void)sqlite3_soft_heap_limit64(SOFT_HEAP_BYTES);
-	if (writer_open(db, err) < 0 || readers_open(db, err) < 0)
-		return -1;
 	if (fs_open_dir(AT_FDCWD, root_path, /* create= */ false, 0, &root_fd,
 			err) < 0 ||
-	    fs_sync_dir(root_fd, err) < 0)
+	    make_private(root_fd, err) < 0 || writer_open(db, err) < 0 ||
+	    readers_open(db, err) < 0 || fs_sync_dir(root_fd, err) < 0)
 		return -1;
 	*ret_db = STEAL_PTR(db);
 	return 0;

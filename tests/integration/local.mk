@@ -23,7 +23,8 @@ api_tests = \
 	%D%/api_namespaces.py \
 	%D%/api_restart.py \
 	%D%/api_run.py \
-	%D%/api_snapshots.py
+	%D%/api_snapshots.py \
+	%D%/daemon_start.py
 integration_tests += $(api_tests)
 FAST_TESTS += $(api_tests)
 
