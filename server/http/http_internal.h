@@ -102,7 +102,7 @@ struct conn {
 enum phase {
 	PHASE_HEAD,    /* request line seen */
 	PHASE_OPENING, /* an upload's open runs */
-	PHASE_OPENED,  /* and was content */
+	PHASE_OPENED,  /* the body may come */
 	PHASE_BODY,
 	PHASE_RUNNING, /* on a worker */
 	PHASE_READY,   /* response is there, to be queued */

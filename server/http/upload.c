@@ -135,6 +135,15 @@ wake_reader(struct request *request)
 	exchange_wake(request);
 }
 
+/* After open: the body may come, to be written or to be forgotten. */
+static void
+start_body(struct request *request)
+{
+	request->phase = PHASE_OPENED;
+	request->body_started_ns = request->loop->now_ns;
+	exchange_wake(request);
+}
+
 /* The worker refused, and perhaps half of the body is still to come. */
 static void
 refuse(struct request *request)
@@ -142,8 +151,12 @@ refuse(struct request *request)
 	struct http_loop *loop = request->loop;
 
 	request->response = STEAL_PTR(request->upload->problem);
-	if (request->phase == PHASE_OPENING) {
-		request->conn->wants_linger = exchange_has_long_rest(request);
+	if (request->phase == PHASE_OPENING &&
+	    !exchange_has_long_rest(request)) {
+		/* An answer before the body's end would end the connection. */
+		start_body(request);
+	} else if (request->phase == PHASE_OPENING) {
+		request->conn->wants_linger = true;
 		exchange_ready(request);
 	} else if (request->upload->is_at_end) {
 		exchange_ready(request);
@@ -167,9 +180,7 @@ upload_job_done(struct request *request)
 	} else if (upload->problem) {
 		refuse(request);
 	} else if (request->job == JOB_OPEN) {
-		request->phase = PHASE_OPENED;
-		request->body_started_ns = request->loop->now_ns;
-		exchange_wake(request);
+		start_body(request);
 	} else if (request->job == JOB_WRITE) {
 		next_step(request);
 		wake_reader(request);

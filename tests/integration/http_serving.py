@@ -202,6 +202,24 @@ def uploads(toy):
         sock.sendall(b"PUT /sum/refused HTTP/1.1\r\nHost: a\r\n"
                      b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n")
         tap.equal(Reader(sock).head()[0], 423, "a refusal instead of 100")
+    for size in (0, 5, 65536):
+        with toy.connect() as sock:
+            reader = Reader(sock)
+            for _ in range(2):
+                whole = request("PUT", "/sum/refused", data[:size])
+                sock.sendall(whole[:len(whole) - size])
+                time.sleep(0.02)  # time enough for open to refuse
+                sock.sendall(data[:size])
+                answer = reader.answer()
+                tap.equal((answer.status, answer.headers.get("connection")),
+                          (423, None), "refused, %d bytes drained" % size)
+    with toy.connect() as sock:
+        sock.sendall(b"PUT /sum/refused HTTP/1.1\r\nHost: a\r\n"
+                     b"Content-Length: 65537\r\n\r\n")
+        reader = Reader(sock)
+        tap.equal(reader.answer().status, 423,
+                  "a refusal does not wait for a big body")
+        tap.check(reader.is_at_end(), "which ends the connection")
     with toy.connect() as sock:
         sock.sendall(b"PUT /sum/a HTTP/1.1\r\nHost: a\r\n"
                      b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
