@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Serving: many at once, keep-alive, streams, waits, uploads, the end."""
 import os
