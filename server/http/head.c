@@ -35,7 +35,7 @@ is_request_id(const char *text)
 	if (len == 0 || len >= REQUEST_ID_SIZE - 3)
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (text[i] <= 0x20 || text[i] == 0x7f)
+		if (text[i] <= 0x20 || text[i] >= 0x7f)
 			return false;
 	return true;
 }

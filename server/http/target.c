@@ -30,7 +30,7 @@ static bool
 is_visible(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (text[i] <= 0x20 || text[i] == 0x7f || text[i] == '#')
+		if (text[i] <= 0x20 || text[i] >= 0x7f || text[i] == '#')
 			return false;
 	return true;
 }

@@ -27,6 +27,11 @@ fuzz_targets += %D%/fuzz_tar_apply
 tests_fuzz_fuzz_tar_apply_SOURCES = %D%/fuzz_tar_apply.c $(fuzz_main)
 tests_fuzz_fuzz_tar_apply_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_tar_apply_LDADD = $(STORE_LIBS)
+fuzz_targets += %D%/fuzz_target
+tests_fuzz_fuzz_target_SOURCES = %D%/fuzz_target.c $(fuzz_main)
+tests_fuzz_fuzz_target_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_target_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_target_LDADD = $(HTTP_LIBS)
 
 check_PROGRAMS += $(fuzz_targets)
 dist_noinst_DATA += %D%/fuzz.h
