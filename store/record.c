@@ -396,10 +396,11 @@ tell(struct tx *tx, const struct record_ref *ref, enum change_type type,
 
 	/* A namespace's own events are told in it. */
 	event.ns = ref->kind == RECORD_NAMESPACE ? ref->key : ref->ns;
+	if (!change || !change->event)
+		payload = kind_payload(ref, type, object);
+	event.payload = payload;
 	if (change && change->event)
 		event.payload = change->event;
-	else
-		event.payload = payload = kind_payload(ref, type, object);
 	return event_append(tx, &event, ret_revision, err);
 }
 

@@ -417,7 +417,10 @@ class Daemon:
             headers.setdefault("Content-Type", "application/json")
         elif isinstance(body, str):
             body = body.encode()
-        connection.request(method, path, body, headers)
+        try:
+            connection.request(method, path, body, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused before the body was read: the answer is there
         return connection, connection.getresponse()
 
     def api(self, method, path, body=None, expect=None, headers=None,
