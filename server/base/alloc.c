@@ -61,14 +61,22 @@ xmemdup(const void *data, size_t len)
 }
 
 char *
-xasprintf(const char *format, ...)
+xvasprintf(const char *format, va_list ap)
 {
 	char *text = NULL;
+	int n = vasprintf(&text, format, ap);
+
+	return checked(n < 0 ? NULL : text);
+}
+
+char *
+xasprintf(const char *format, ...)
+{
+	char *text;
 	va_list ap;
-	int n;
 
 	va_start(ap, format);
-	n = vasprintf(&text, format, ap);
+	text = xvasprintf(format, ap);
 	va_end(ap);
-	return checked(n < 0 ? NULL : text);
+	return text;
 }

@@ -20,5 +20,7 @@ char *xstrndup(const char *text, size_t len)
     __attribute__((malloc, returns_nonnull));
 void *xmemdup(const void *data, size_t len)
     __attribute__((malloc, returns_nonnull));
+char *xvasprintf(const char *format, va_list ap)
+    __attribute__((format(printf, 1, 0), malloc, returns_nonnull));
 char *xasprintf(const char *format, ...)
     __attribute__((format(printf, 1, 2), malloc, returns_nonnull));

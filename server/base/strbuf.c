@@ -69,13 +69,11 @@ strbuf_addf(struct strbuf *sb, const char *format, ...)
 {
 	cleanup_free char *text = NULL;
 	va_list ap;
-	int n;
 
 	va_start(ap, format);
-	n = vasprintf(&text, format, ap);
+	text = xvasprintf(format, ap);
 	va_end(ap);
-	assert(n >= 0);
-	strbuf_add(sb, text, (size_t)n);
+	strbuf_adds(sb, text);
 }
 
 void

@@ -6,7 +6,6 @@
 
 #include "base/strv.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,15 +34,11 @@ strv_add(struct strv *strv, const char *text)
 void
 strv_addf(struct strv *strv, const char *format, ...)
 {
-	char *text = NULL;
 	va_list ap;
-	int n;
 
 	va_start(ap, format);
-	n = vasprintf(&text, format, ap);
+	strv_add_owned(strv, xvasprintf(format, ap));
 	va_end(ap);
-	assert(n >= 0);
-	strv_add_owned(strv, text);
 }
 
 bool
