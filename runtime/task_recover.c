@@ -11,13 +11,12 @@
 
 #include "runtime/task_internal.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/strv.h"
@@ -184,22 +183,6 @@ settle_recorded(struct tasks *tasks)
 /* --- what no record names ---------------------------------------------- */
 
 static int
-list_dir(const char *path, struct strv *names, struct skiff_error *err)
-{
-	struct dirent *entry;
-	DIR *dir = opendir(path);
-
-	if (!dir)
-		return err_errno(err, errno, "open %s", path);
-	while ((entry = readdir(dir)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 &&
-		    strcmp(entry->d_name, "..") != 0)
-			strv_add(names, entry->d_name);
-	(void)closedir(dir);
-	return 0;
-}
-
-static int
 remove_orphan(struct tasks *tasks, const char *ns, const char *id,
 	      struct skiff_error *err)
 {
@@ -220,7 +203,7 @@ remove_orphans_of(struct tasks *tasks, const char *ns, struct skiff_error *err)
 	cleanup_free char *path = xasprintf("%s/%s", tasks->root, ns);
 	CLEANUP(strv_done) struct strv ids = STRV_INIT;
 
-	if (list_dir(path, &ids, err) < 0)
+	if (fs_list(AT_FDCWD, path, &ids, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ids.n; i++) {
 		struct skiff_error unknown = ERROR_INIT;
@@ -239,7 +222,7 @@ remove_orphans(struct tasks *tasks, struct skiff_error *err)
 {
 	CLEANUP(strv_done) struct strv namespaces = STRV_INIT;
 
-	if (list_dir(tasks->root, &namespaces, err) < 0)
+	if (fs_list(AT_FDCWD, tasks->root, &namespaces, err) < 0)
 		return -1;
 	for (size_t i = 0; i < namespaces.n; i++)
 		if (remove_orphans_of(tasks, namespaces.items[i], err) < 0)
