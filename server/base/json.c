@@ -13,7 +13,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/parse.h"
 #include "base/strbuf.h"
 
 /* Nesting is checked on the text, before jansson recurses into it. */
@@ -158,23 +157,6 @@ decode_int(const struct place *at, const struct json_field *field,
 }
 
 static void
-decode_duration(const struct place *at, const json_t *value, int64_t *out)
-{
-	struct skiff_error err = ERROR_INIT;
-
-	if (json_is_string(value)) {
-		if (parse_duration(json_string_value(value), out, &err) < 0)
-			json_fault(at->faults, at->pointer, "%s", err.text);
-	} else if (json_is_number(value) && json_number_value(value) >= 0 &&
-		   json_number_value(value) < 1e9) {
-		*out = (int64_t)(json_number_value(value) * 1e9 + 0.5);
-	} else {
-		json_fault(at->faults, at->pointer,
-			   "must be seconds or a duration such as \"1m30s\"");
-	}
-}
-
-static void
 decode_strv(const struct place *at, const struct json_field *field,
 	    const json_t *value, struct strv *out)
 {
@@ -262,9 +244,6 @@ decode_field(const struct place *at, const struct json_field *field,
 		else
 			json_fault(at->faults, at->pointer, "must be a number");
 		break;
-	case JSON_KIND_DURATION:
-		decode_duration(at, value, member);
-		break;
 	case JSON_KIND_STRV:
 		decode_strv(at, field, value, member);
 		break;
@@ -322,67 +301,6 @@ json_decode(const json_t *json, const char *prefix,
 	}
 }
 
-static json_t *
-strv_to_json(const struct strv *strv)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < strv->n; i++)
-		(void)json_array_append_new(array, json_string(strv->items[i]));
-	return array;
-}
-
-void
-json_encode(json_t *json, const struct json_field *fields, size_t n,
-	    const void *object)
-{
-	for (size_t i = 0; i < n; i++) {
-		const char *name = fields[i].name;
-		const void *member = (const char *)object + fields[i].offset;
-		const struct strv *strv = member;
-		json_t *const *tree = member;
-
-		switch (fields[i].kind) {
-		case JSON_KIND_TEXT:
-			json_set_text(json, name, *(char *const *)member);
-			break;
-		case JSON_KIND_BOOL:
-			if (*(const bool *)member)
-				json_set_bool(json, name, true);
-			break;
-		case JSON_KIND_INT:
-			if (*(const int64_t *)member)
-				json_set_int(json, name,
-					     *(const int64_t *)member);
-			break;
-		case JSON_KIND_NUMBER:
-			if (*(const double *)member != 0)
-				(void)json_object_set_new(
-				    json, name,
-				    json_real(*(const double *)member));
-			break;
-		case JSON_KIND_DURATION:
-			if (*(const int64_t *)member)
-				(void)json_object_set_new(
-				    json, name,
-				    json_real((double)*(const int64_t *)member /
-					      1e9));
-			break;
-		case JSON_KIND_STRV:
-			if (strv->n)
-				(void)json_object_set_new(json, name,
-							  strv_to_json(strv));
-			break;
-		case JSON_KIND_MAP:
-		case JSON_KIND_OBJECT:
-		case JSON_KIND_ARRAY:
-			if (*tree)
-				(void)json_object_set(json, name, *tree);
-			break;
-		}
-	}
-}
-
 void
 json_release(const struct json_field *fields, size_t n, void *object)
 {
@@ -406,7 +324,6 @@ json_release(const struct json_field *fields, size_t n, void *object)
 		case JSON_KIND_BOOL:
 		case JSON_KIND_INT:
 		case JSON_KIND_NUMBER:
-		case JSON_KIND_DURATION:
 			break;
 		}
 	}

@@ -45,15 +45,14 @@ int json_parse(const char *text, size_t len, json_t **ret_json,
 char *json_text(const json_t *json);
 
 enum json_kind {
-	JSON_KIND_TEXT,	    /* char *, owned; NULL when absent */
-	JSON_KIND_BOOL,	    /* bool */
-	JSON_KIND_INT,	    /* int64_t, within [min, max] */
-	JSON_KIND_NUMBER,   /* double */
-	JSON_KIND_DURATION, /* int64_t ns; a number of seconds or "1m30s" */
-	JSON_KIND_STRV,	    /* struct strv of strings */
-	JSON_KIND_MAP,	    /* json_t * object of strings, owned, or NULL */
-	JSON_KIND_OBJECT,   /* json_t * object, owned, or NULL */
-	JSON_KIND_ARRAY,    /* json_t * array, owned, or NULL */
+	JSON_KIND_TEXT,	  /* char *, owned; NULL when absent */
+	JSON_KIND_BOOL,	  /* bool */
+	JSON_KIND_INT,	  /* int64_t, within [min, max] */
+	JSON_KIND_NUMBER, /* double */
+	JSON_KIND_STRV,	  /* struct strv of strings */
+	JSON_KIND_MAP,	  /* json_t * object of strings, owned, or NULL */
+	JSON_KIND_OBJECT, /* json_t * object, owned, or NULL */
+	JSON_KIND_ARRAY,  /* json_t * array, owned, or NULL */
 };
 
 enum json_flags {
@@ -89,8 +88,6 @@ struct json_field {
 	JSON_FIELD_(type, member, wire, JSON_KIND_ARRAY, f)
 #define JSON_NUMBER(type, member, wire, f)                                     \
 	JSON_FIELD_(type, member, wire, JSON_KIND_NUMBER, f)
-#define JSON_DURATION(type, member, wire, f)                                   \
-	JSON_FIELD_(type, member, wire, JSON_KIND_DURATION, f)
 #define JSON_INT(type, member, wire, lowest, highest, f)                       \
 	{                                                                      \
 		.name = (wire), .kind = JSON_KIND_INT,                         \
@@ -129,9 +126,6 @@ void json_pointer_add(struct strbuf *pointer, const char *key);
 void json_decode(const json_t *json, const char *prefix,
 		 const struct json_field *fields, size_t n, void *object,
 		 struct json_faults *faults);
-/* Adds the fields that are present (not NULL, not empty) to json. */
-void json_encode(json_t *json, const struct json_field *fields, size_t n,
-		 const void *object);
 /* Frees what json_decode() filled in. */
 void json_release(const struct json_field *fields, size_t n, void *object);
 

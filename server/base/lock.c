@@ -58,15 +58,6 @@ lock_take(struct lock *lock)
 	push(lock);
 }
 
-bool
-lock_try(struct lock *lock)
-{
-	if (pthread_mutex_trylock(&lock->mutex) != 0)
-		return false;
-	push(lock);
-	return true;
-}
-
 void
 lock_release(struct lock *lock)
 {

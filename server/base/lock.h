@@ -33,8 +33,6 @@ struct lock {
 void lock_init(struct lock *lock, enum lock_rank rank);
 void lock_done(struct lock *lock);
 void lock_take(struct lock *lock);
-/* Never blocks, and so is free of the order. */
-bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
 bool lock_is_held(const struct lock *lock);
 

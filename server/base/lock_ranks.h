@@ -6,17 +6,16 @@
  * higher rank than all it holds. One row a kind of lock.
  */
 enum lock_rank {
-	LOCK_RANK_TASK = 10,	    /* one task's steps, runtime/task.c */
-	LOCK_RANK_TASK_TABLE = 20,  /* who is there, runtime/task.c */
-	LOCK_RANK_SHIM_CLIENT = 30, /* one shim's connection */
-	LOCK_RANK_TRANSFER = 40,    /* operations, store/transfer */
-	LOCK_RANK_INFLIGHT = 50,    /* layers and blobs being made */
-	LOCK_RANK_WRITER = 60,	    /* the writing connection */
-	LOCK_RANK_READERS = 70,	    /* the pool of reading connections */
-	LOCK_RANK_BUS = 80,	    /* subscribers of events */
-	LOCK_RANK_LOG_WATCH = 82,   /* followers of logs */
-	LOCK_RANK_WAKER = 85,	    /* one suspended exchange */
-	LOCK_RANK_LOOP = 90,	    /* an HTTP loop's lists */
-	LOCK_RANK_POOL = 95,	    /* a worker pool's queue */
-	LOCK_RANK_LEAF = 100,	    /* takes no other lock */
+	LOCK_RANK_TASK = 10,	   /* one task's steps, runtime/task.c */
+	LOCK_RANK_TASK_TABLE = 20, /* who is there, runtime/task.c */
+	LOCK_RANK_TRANSFER = 40,   /* operations, store/transfer */
+	LOCK_RANK_INFLIGHT = 50,   /* layers and blobs being made */
+	LOCK_RANK_WRITER = 60,	   /* the writing connection */
+	LOCK_RANK_READERS = 70,	   /* the pool of reading connections */
+	LOCK_RANK_BUS = 80,	   /* subscribers of events */
+	LOCK_RANK_LOG_WATCH = 82,  /* followers of logs */
+	LOCK_RANK_WAKER = 85,	   /* one suspended exchange */
+	LOCK_RANK_LOOP = 90,	   /* an HTTP loop's lists */
+	LOCK_RANK_POOL = 95,	   /* a worker pool's queue */
+	LOCK_RANK_LEAF = 100,	   /* takes no other lock */
 };

@@ -148,7 +148,6 @@ struct request {
 	struct strbuf body;
 	json_t *json;
 	struct json_faults faults;
-	json_t *problem_members;
 	const char *object_kind;
 	char *object_id;
 	void *state;
@@ -201,8 +200,6 @@ struct http_loop {
 
 struct http_server {
 	struct http_options options;
-	const struct route *routes;
-	size_t n_routes;
 	void *context;
 	struct workpool *pool;
 	struct router *router;

@@ -13,12 +13,6 @@
 #include "base/parse.h"
 #include "http/http_internal.h"
 
-enum http_method
-request_method(const struct request *request)
-{
-	return request->method;
-}
-
 const char *
 request_path(const struct request *request)
 {
@@ -250,14 +244,6 @@ request_object(struct request *request, const char *static_kind, const char *id)
 	free(request->object_id);
 	request->object_kind = static_kind;
 	request->object_id = xstrdup(id);
-}
-
-void
-request_problem_member(struct request *request, const char *key, json_t *value)
-{
-	if (!request->problem_members)
-		request->problem_members = json_object();
-	(void)json_object_set_new(request->problem_members, key, value);
 }
 
 struct waker *

@@ -51,7 +51,6 @@ struct peer {
 };
 
 /* HEAD runs the handler of GET. */
-enum http_method request_method(const struct request *request);
 /* The path as it was sent, still escaped, without the query. */
 const char *request_path(const struct request *request);
 /* 1 to 128 visible characters, also in the answer's Skiff-Request-Id. */
@@ -116,9 +115,6 @@ struct json_faults *request_faults(struct request *request);
 /* The object of problems whose error names none. kind is static. */
 void request_object(struct request *request, const char *static_kind,
 		    const char *id);
-/* One more member of the problem, should there be one; takes value. */
-void request_problem_member(struct request *request, const char *key,
-			    json_t *value);
 
 /* A new reference, for whoever shall wake this exchange's stream or wait. */
 struct waker *request_waker(struct request *request);

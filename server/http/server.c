@@ -25,8 +25,6 @@ http_server_new(const struct http_options *options, const struct route *routes,
 
 	assert(options->n_loops > 0 && options->n_loops <= LOOPS_MAX);
 	server->options = *options;
-	server->routes = routes;
-	server->n_routes = n_routes;
 	server->context = context;
 	server->pool = pool;
 	server->router = router_new(routes, n_routes);
@@ -157,13 +155,6 @@ http_server_free(struct http_server *server)
 	PTOK(pthread_cond_destroy(&server->jobs_done));
 	lock_done(&server->lock);
 	free(server);
-}
-
-const struct route *
-http_server_routes(const struct http_server *server, size_t *ret_n)
-{
-	*ret_n = server->n_routes;
-	return server->routes;
 }
 
 int

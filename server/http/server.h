@@ -82,8 +82,5 @@ void http_server_stop(struct http_server *server, int64_t grace_ms);
 void http_server_free(struct http_server *server);
 DEFINE_CLEANUP(struct http_server *, http_server_free)
 
-/* The table given to new, for the index and the contract test. */
-const struct route *http_server_routes(const struct http_server *server,
-				       size_t *ret_n);
 /* Connections that are open now. */
 int http_server_connections(const struct http_server *server);
