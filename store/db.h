@@ -56,15 +56,6 @@ typedef int (*tx_fn)(struct tx *tx, void *arg, struct skiff_error *err);
 int db_write(struct db *db, tx_fn fn, void *arg, struct skiff_error *err);
 struct conn *tx_conn(struct tx *tx);
 
-/*
- * Has fn called once the changes of this closure are durable (true), or
- * were rolled back (false): for bytes that move with a row. Called by the
- * committing thread, before db_write() returns, in order; for a rollback
- * in reverse. fn must not use the database.
- */
-typedef void (*tx_end_fn)(void *arg, bool is_committed);
-void tx_at_end(struct tx *tx, tx_end_fn fn, void *arg);
-
 /* A reading connection; blocks while all are in use. Hold it briefly. */
 struct conn *db_reader_get(struct db *db);
 void db_reader_put(struct conn *conn);

@@ -31,19 +31,12 @@ struct announcement {
 	char *key;
 };
 
-struct tx_end {
-	tx_end_fn fn;
-	void *arg;
-};
-
 struct tx {
 	struct conn *conn;
 	int64_t now_ns;	       /* one time for all that a closure writes */
 	int64_t last_event_id; /* -1: not read yet */
 	struct announcement *announcements;
 	size_t n_announcements;
-	struct tx_end *ends;
-	size_t n_ends;
 };
 
 /* Why no write is accepted any more. */

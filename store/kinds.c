@@ -15,6 +15,15 @@
 #include "base/json.h"
 #include "base/strbuf.h"
 
+struct kind_info {
+	const char *noun;		/* "image" */
+	const char *topic_prefix;	/* "/images/" */
+	const char *type_prefix;	/* "Image" */
+	const char *payload_key;	/* field that holds the record's key */
+	const char *payload[N_CHANGES]; /* more fields, by space */
+	const char *delete_verb;	/* NULL: "delete" */
+};
+
 static const struct kind_info kinds[] = {
 	[RECORD_NAMESPACE] = { "namespace",
 			       "/namespaces/",
@@ -56,7 +65,7 @@ static const struct kind_info kinds[] = {
 			       { "kind state", "kind state", "kind state" } },
 };
 
-const struct kind_info *
+static const struct kind_info *
 kind_info(enum record_kind kind)
 {
 	assert(kind > 0 && (size_t)kind < ARRAY_SIZE(kinds));

@@ -12,17 +12,6 @@
 /* One verb a change, unless the caller has a better one. */
 enum change_type { CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE, N_CHANGES };
 
-struct kind_info {
-	const char *noun;		/* "image" */
-	const char *topic_prefix;	/* "/images/" */
-	const char *type_prefix;	/* "Image" */
-	const char *payload_key;	/* field that holds the record's key */
-	const char *payload[N_CHANGES]; /* more fields, by space */
-	const char *delete_verb;	/* NULL: "delete" */
-};
-
-const struct kind_info *kind_info(enum record_kind kind);
-
 /* The last part of a change's topic. */
 const char *kind_verb(enum record_kind kind, enum change_type type);
 

@@ -56,22 +56,10 @@ tx_announce(struct tx *tx, const char *ns, const char *key)
 	    (struct announcement){ xstrdup(ns), xstrdup(key) };
 }
 
-void
-tx_at_end(struct tx *tx, tx_end_fn fn, void *arg)
-{
-	tx->ends = xrealloc(tx->ends, tx->n_ends + 1, sizeof(tx->ends[0]));
-	tx->ends[tx->n_ends++] = (struct tx_end){ fn, arg };
-}
-
-/* Forgets what was gathered since the marks: it was rolled back. */
+/* Forgets what was gathered since the mark: it was rolled back. */
 static void
-tx_forget(struct tx *tx, size_t n_announcements, size_t n_ends)
+tx_forget(struct tx *tx, size_t n_announcements)
 {
-	while (tx->n_ends > n_ends) {
-		struct tx_end *end = &tx->ends[--tx->n_ends];
-
-		end->fn(end->arg, /* is_committed= */ false);
-	}
 	while (tx->n_announcements > n_announcements) {
 		struct announcement *last =
 		    &tx->announcements[--tx->n_announcements];
@@ -85,9 +73,6 @@ tx_forget(struct tx *tx, size_t n_announcements, size_t n_ends)
 static void
 tx_committed(struct tx *tx, struct bus *bus)
 {
-	for (size_t i = 0; i < tx->n_ends; i++)
-		tx->ends[i].fn(tx->ends[i].arg, /* is_committed= */ true);
-	tx->n_ends = 0;
 	for (size_t i = 0; bus && i < tx->n_announcements; i++)
 		bus_announce(bus, tx->announcements[i].ns,
 			     tx->announcements[i].key);
@@ -96,9 +81,8 @@ tx_committed(struct tx *tx, struct bus *bus)
 static void
 tx_done(struct tx *tx)
 {
-	tx_forget(tx, 0, 0);
+	tx_forget(tx, 0);
 	free(tx->announcements);
-	free(tx->ends);
 }
 
 /* --- one transaction ------------------------------------------------ */
@@ -132,7 +116,7 @@ roll_back(struct tx *tx)
 {
 	struct skiff_error ignored = ERROR_INIT;
 
-	tx_forget(tx, 0, 0);
+	tx_forget(tx, 0);
 	if (is_in_transaction(tx))
 		(void)run(tx, sql_rollback, &ignored);
 }
@@ -142,7 +126,6 @@ static int
 run_in_savepoint(struct tx *tx, struct write_request *request)
 {
 	size_t n_announcements = tx->n_announcements;
-	size_t n_ends = tx->n_ends;
 	struct skiff_error *err = request->err;
 
 	if (run(tx, sql_savepoint, err) < 0) {
@@ -160,7 +143,7 @@ run_in_savepoint(struct tx *tx, struct write_request *request)
 	/* SQLite ends the transaction by itself after some errors. */
 	if (!is_in_transaction(tx))
 		return -1;
-	tx_forget(tx, n_announcements, n_ends);
+	tx_forget(tx, n_announcements);
 	if (run(tx, sql_undo, err) < 0 || run(tx, sql_release, err) < 0)
 		return -1;
 	return 0;

@@ -58,8 +58,6 @@ int ingest_write(struct ingest *ingest, const void *data, size_t len,
 		 struct skiff_error *err);
 /* Bytes so far: where a broken download resumes. */
 int64_t ingest_offset(const struct ingest *ingest);
-/* Back to offset 0 (a server that ignored Range). */
-int ingest_restart(struct ingest *ingest, struct skiff_error *err);
 /*
  * Verifies, makes durable and records the blob in the namespace, with
  * labels (object of strings, or NULL) and media_type (or NULL). 0 a new

@@ -111,18 +111,6 @@ ingest_offset(const struct ingest *ingest)
 	return ingest->offset;
 }
 
-int
-ingest_restart(struct ingest *ingest, struct skiff_error *err)
-{
-	if (lseek(ingest->fd, 0, SEEK_SET) < 0 || ftruncate(ingest->fd, 0) < 0)
-		return err_errno(err, errno, "truncate ingest");
-	hash_free(ingest->hash);
-	ingest->hash = new_hash(ingest);
-	ingest->offset = 0;
-	ingest->is_broken = false;
-	return 0;
-}
-
 static int
 verify(struct ingest *ingest, struct digest *ret_digest,
        struct skiff_error *err)

@@ -103,7 +103,7 @@ overlay_mount(const struct snapshots *snapshots, enum snapshot_kind kind,
 	return mount;
 }
 
-void
+static void
 mount_done(struct mount *mount)
 {
 	free(STEAL_PTR(mount->type));

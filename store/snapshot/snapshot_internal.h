@@ -97,9 +97,6 @@ struct mount *overlay_mount(const struct snapshots *snapshots,
 
 /* --- records --------------------------------------------------------- */
 
-/* "overlay/<key>"; the caller frees. */
-char *snapshot_record_key(const char *key);
-
 struct new_snapshot {
 	const char *ns;
 	const char *key;

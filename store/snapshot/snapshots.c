@@ -43,7 +43,8 @@ snapshotter_check(const char *name, const char **ret_name,
 	return 0;
 }
 
-char *
+/* "overlay/<key>"; the caller frees. */
+static char *
 snapshot_record_key(const char *key)
 {
 	return xasprintf(SNAPSHOTTER_DEFAULT "/%s", key);

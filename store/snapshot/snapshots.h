@@ -31,7 +31,6 @@ struct mount {
 	char *source;
 	struct strv options;
 };
-void mount_done(struct mount *mount);
 
 /* root_path: the daemon's root directory, absolute. Sweeps at start. */
 int snapshots_open(struct db *db, const char *root_path,

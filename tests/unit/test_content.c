@@ -245,28 +245,6 @@ a_wrong_digest_or_size_keeps_nothing(void)
 }
 
 static void
-a_restarted_ingest_begins_with_nothing(void)
-{
-	CLEANUP(ingest_freep) struct ingest *ingest = NULL;
-	struct skiff_error err = ERROR_INIT;
-	struct digest digest;
-	struct store store;
-
-	store_open_at(&store, scratch_make());
-	digest_of_text(TEXT, &digest);
-	CHECK(ingest_begin(store.content, &digest, -1, &ingest, &err) == 0);
-	CHECK(ingest_write(ingest, "something longer than that", 26, &err) ==
-	      0);
-	CHECK(ingest_restart(ingest, &err) == 0);
-	CHECK(ingest_offset(ingest) == 0);
-	CHECK(ingest_write(ingest, TEXT, strlen(TEXT), &err) == 0);
-	CHECK(ingest_commit(ingest, "a", NULL, NULL, NULL, &err) == 0);
-	CHECK(can_read(&store, "a", TEXT));
-	ingest_free(STEAL_PTR(ingest));
-	store_done(&store);
-}
-
-static void
 the_expected_digest_chooses_the_algorithm(void)
 {
 	static const enum digest_algorithm algorithms[] = { DIGEST_SHA384,
@@ -538,7 +516,6 @@ static const struct tap_test tests[] = {
 	TEST(a_blob_is_private_and_read_only),
 	TEST(the_document_says_digest_size_and_media_type),
 	TEST(a_wrong_digest_or_size_keeps_nothing),
-	TEST(a_restarted_ingest_begins_with_nothing),
 	TEST(the_expected_digest_chooses_the_algorithm),
 	TEST(bytes_that_rotted_are_told_and_mended_by_fetching_again),
 	TEST(a_record_without_its_bytes_goes_at_the_start),
