@@ -471,12 +471,6 @@ shim_client_init_pid(const struct shim_client *client)
 	return (pid_t)client->who.init_pid;
 }
 
-uint64_t
-shim_client_init_start(const struct shim_client *client)
-{
-	return client->who.init_start;
-}
-
 pid_t
 shim_client_shim_pid(const struct shim_client *client)
 {

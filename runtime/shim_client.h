@@ -96,8 +96,6 @@ void shim_client_free(struct shim_client *client);
 DEFINE_CLEANUP(struct shim_client *, shim_client_free)
 
 pid_t shim_client_init_pid(const struct shim_client *client);
-/* With the pid it names init for good (proc_start_time()). */
-uint64_t shim_client_init_start(const struct shim_client *client);
 pid_t shim_client_shim_pid(const struct shim_client *client);
 
 /*

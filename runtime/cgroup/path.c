@@ -274,7 +274,8 @@ count_all(const struct cgroup_dirs *dirs)
 	return n;
 }
 
-bool
+/* No process is in them or below, or they are not there. */
+static bool
 cgroup_is_empty(const struct cgroup_dirs *dirs)
 {
 	return count_all(dirs) == 0;

@@ -43,8 +43,6 @@ int cgroup_dirs_from_path(const char *cgroups_path,
 			  struct cgroup_dirs *ret_dirs,
 			  struct skiff_error *err);
 
-/* No process is in them or below, or they are not there. */
-bool cgroup_is_empty(const struct cgroup_dirs *dirs);
 /*
  * Sends a signal to every process, frozen meanwhile where the kernel
  * can, so that a fork does not outrun it. *ret_n: how many it reached.

@@ -10,9 +10,6 @@
 
 #include "base/strv.h"
 
-/* 11 of them; none lets a container make devices or raw packets. */
-extern const uint64_t caps_default;
-
 /* "CAP_CHOWN" or "CHOWN" → 0; -1 for what is none. */
 int cap_number(const char *name);
 /* "CAP_CHOWN", or NULL. */

@@ -222,17 +222,3 @@ host_done(struct host *host)
 	strv_done(&host->thermal_paths);
 	*host = (struct host){ 0 };
 }
-
-const char *
-cgroup_mode_name(enum cgroup_mode mode)
-{
-	switch (mode) {
-	case CGROUP_V1:
-		return "v1";
-	case CGROUP_HYBRID:
-		return "hybrid";
-	case CGROUP_V2:
-		return "v2";
-	}
-	return "unknown";
-}

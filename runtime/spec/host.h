@@ -41,5 +41,3 @@ int host_probe(const char *root_path, struct host *ret_host,
 void host_done(struct host *host);
 /* What is known against a version of runc, or NULL. */
 const char *host_runtime_warning(const char *version);
-/* "v1", "hybrid", "v2". */
-const char *cgroup_mode_name(enum cgroup_mode mode);

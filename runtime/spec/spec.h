@@ -21,7 +21,6 @@ struct rootfs_view;
 struct wishes;
 
 #define SPEC_MAX_BYTES (1024 * 1024)
-#define SPEC_PATH_MAX 4096
 
 /* Files that bundle_make() writes when a spec's mounts name them. */
 #define SPEC_SOURCE_RESOLV_CONF "etc/resolv.conf"
