@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/fault.h"
+#include "base/footprint.h"
 #include "base/log.h"
 #include "daemon.h"
 #include "options.h"
@@ -40,6 +41,7 @@ run(const struct options *options)
 		log_failure(LOG_ERROR, &err, "cannot start");
 		return 1;
 	}
+	footprint_trim();
 	log_info("skiffd %s is ready", PACKAGE_VERSION);
 	(void)sigwait(&ending, &signal_number);
 	log_info("ending on SIG%s; tasks go on running",
@@ -58,6 +60,7 @@ main(int argc, char **argv)
 
 	/* Modes are said where files are made; this is for what is not. */
 	(void)umask(022);
+	footprint_limit();
 	if (options_parse(argc, argv, &options, &verdict, &err) < 0 ||
 	    fault_setup(&err) < 0) {
 		(void)fprintf(stderr, "skiffd: %s\n", err.text);

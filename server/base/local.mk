@@ -11,6 +11,7 @@ libbase_a_SOURCES = \
 	%D%/encode.c %D%/encode.h \
 	%D%/error.c %D%/error.h %D%/error_codes.h \
 	%D%/fault.c %D%/fault.h %D%/fault_points.h \
+	%D%/footprint.c %D%/footprint.h \
 	%D%/fs.c %D%/fs.h %D%/fs_tree.c \
 	%D%/id.c %D%/id.h \
 	%D%/json.c %D%/json.h \
