@@ -6,7 +6,7 @@ include %D%/unit/store.mk
 include %D%/unit/runtime.mk
 include %D%/unit/registry.mk
 include %D%/fuzz/local.mk
-include %D%/bench/store.mk
+include %D%/bench/local.mk
 include %D%/integration/local.mk
 include %D%/integration/http.mk
 include %D%/integration/shim.mk

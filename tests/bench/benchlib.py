@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benches stand on: the daemon of the tests, clocks, tables.
+
+A bench prints medians and ratios of one run, in which the peers took turns
+(A B A B …): what else the machine does then weighs on both alike. Nothing
+here ever fails for being slow.
+"""
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "integration"))
+
+from skifftest import *  # noqa
+
+N = "/v1/namespaces/default"
+ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+MIB = 1024.0 * 1024.0
+
+
+# --- tables ------------------------------------------------------------
+
+def load():
+    return "load %.1f %.1f %.1f" % os.getloadavg()
+
+
+def title(text):
+    print("\n%s  (%d cores, Linux %s, %s)" % (
+        text, os.cpu_count(), platform.release(), load()))
+
+
+def table(head, rows):
+    """rows of strings or numbers; the first column is a name."""
+    cells = [[str(c) for c in row] for row in [head] + rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    for row in cells:
+        print("  " + "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths))))
+    sys.stdout.flush()
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def p95(values):
+    return sorted(values)[min(len(values) - 1, int(len(values) * 0.95))]
+
+
+def ms(seconds):
+    return "%.1f" % (seconds * 1e3)
+
+
+def ratio(a, b):
+    return "%.2fx" % (a / b) if b else "-"
+
+
+def spread(values):
+    """Median, 95th percentile, least: for one row of a table."""
+    return [ms(median(values)), ms(p95(values)), ms(min(values))]
+
+
+def timed(function, *arguments):
+    start = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - start
+
+
+# --- HTTP with next to no cost of its own ------------------------------
+
+class Http:
+    """One keep-alive connection to a unix socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(60)
+        self.socket.connect(path)
+        self.left = b""
+
+    def __call__(self, method, path, body=None, expect=(200, 201, 204)):
+        """The answer's body, as bytes: to parse it may cost more than to
+        make it."""
+        data = b"" if body is None else json.dumps(body).encode()
+        self.socket.sendall((
+            "%s %s HTTP/1.1\r\nHost: localhost\r\n"
+            "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            % (method, path, len(data))).encode() + data)
+        head, status = self._head()
+        length = 0
+        for line in head.split(b"\r\n"):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        while len(self.left) < length:
+            self.left += self._receive()
+        answer, self.left = self.left[:length], self.left[length:]
+        if status not in expect:
+            raise RuntimeError("%s %s: %d %s" % (method, path, status,
+                                                 answer.decode()))
+        return answer
+
+    def _receive(self):
+        data = self.socket.recv(262144)
+        if not data:
+            raise ConnectionError("skiffd hung up")
+        return data
+
+    def _head(self):
+        while b"\r\n\r\n" not in self.left:
+            self.left += self._receive()
+        head, self.left = self.left.split(b"\r\n\r\n", 1)
+        return head, int(head.split(b" ", 2)[1])
+
+
+# --- the daemon and what it runs ---------------------------------------
+
+class BenchDaemon(Daemon):
+    """As people run it: not at the log level of the tests."""
+
+    def command(self):
+        command = super().command()
+        command[command.index("--log-level") + 1] = "warn"
+        return command
+
+    def start(self, *arguments, **more):
+        super().start(*arguments, **more)
+        self.http = Http(self.socket)
+        return self
+
+
+def daemon(name="bench", args=()):
+    """Started; `with` ends it and what it runs."""
+    return BenchDaemon(name, args=args)
+
+
+def pull_busybox(d):
+    ref = the_registry().push(busybox(), "bench/busybox:1")
+    d.pull(ref)
+    return ref
+
+
+def create_task(http, name, image, args):
+    http("POST", N + "/containers", {"id": name, "image": image,
+                                     "args": args})
+    http("POST", N + "/tasks", {"container": name})
+
+
+def start_task(http, name):
+    http("POST", "%s/tasks/%s/start" % (N, name))
+
+
+def remove(http, name):
+    http("DELETE", "%s/containers/%s?force=true" % (N, name))
+
+
+def run_many(d, image, count, args=("sleep", "100000")):
+    for i in range(count):
+        create_task(d.http, "m%d" % i, image, list(args))
+        start_task(d.http, "m%d" % i)
+
+
+def program(argv, **more):
+    """Runs a program to its end, which must be a good one."""
+    pid = os.posix_spawn(argv[0], argv, ENV, file_actions=[
+        (os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0)
+        for fd in range(3)], **more)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status:
+        raise RuntimeError("%s: exit status %d" % (" ".join(argv), status))
+
+
+# --- what a process weighs ---------------------------------------------
+
+def memory(pid):
+    """{"Pss": bytes, "Rss": …} of /proc/PID/smaps_rollup."""
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return {line.split(":")[0]: int(line.split()[1]) * 1024
+                for line in f if line.rstrip().endswith("kB")}
+
+
+def peak_rss(pid):
+    with open("/proc/%d/status" % pid) as f:
+        for line in f:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def shims(d):
+    """Pids of the daemon's shims: their argv names its root."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as f:
+                argv = f.read().split(b"\0")
+        except OSError:
+            continue
+        if argv[0].endswith(b"skiff-shim") and any(
+                a.startswith(d.root.encode()) for a in argv):
+            found.append(int(pid))
+    return found

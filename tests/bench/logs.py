@@ -1,0 +1,82 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A container that writes as fast as it can: into the log, and through it
+to followers. Beside it the same program writes into a file by itself."""
+import threading
+
+from benchlib import *
+
+needs("root", "runc", "skopeo", "docker-registry")
+
+MEGABYTES = int(os.environ.get("MEGABYTES", "512"))
+ROUNDS = 3
+WRITE = "dd if=/dev/zero bs=64k count=%d 2>/dev/null" % (MEGABYTES * 16)
+
+
+def follow(d, name, counts):
+    connection, raw = d.raw(
+        "GET", "%s/tasks/%s/logs?follow=true" % (N, name), timeout=120)
+    n = 0
+    while True:
+        data = raw.read(1 << 20)
+        if not data:
+            break
+        n += len(data)
+    counts.append(n)
+    connection.close()
+
+
+def one(d, image, name, followers):
+    """Seconds from the start to the exit, and to the followers' end."""
+    create_task(d.http, name, image, ["sh", "-c", WRITE])
+    counts = []
+    threads = [threading.Thread(target=follow, args=(d, name, counts))
+               for _ in range(followers)]
+    for thread in threads:
+        thread.start()
+    start = time.perf_counter()
+    start_task(d.http, name)
+    d.http("GET", "%s/tasks/%s/wait" % (N, name))
+    written = time.perf_counter() - start
+    for thread in threads:
+        thread.join()
+    seen = time.perf_counter() - start
+    remove(d.http, name)
+    whole = [n == MEGABYTES << 20 for n in counts]
+    return written, seen, whole.count(True)
+
+
+def bare():
+    path = scratch("bare.log")
+    return timed(program, ["/bin/busybox", "sh", "-c",
+                           "%s | cat > %s" % (WRITE, path)])
+
+
+def main():
+    title("Output of a task")
+    with daemon() as d:
+        image = pull_busybox(d)
+        found = {0: [], 1: [], 4: []}
+        alone = []
+        for i in range(ROUNDS):
+            for followers, times in found.items():
+                times.append(one(d, image, "w%d-%d" % (i, followers),
+                                 followers))
+                os.sync()
+            alone.append(bare())
+            os.sync()
+        rate = MEGABYTES / median(alone)
+        rows = [["dd | cat > file", "%.0f" % rate, "-", "-", "1"]]
+        for followers, times in found.items():
+            written = MEGABYTES / median([t[0] for t in times])
+            rows.append([
+                "task, %d followers" % followers, "%.0f" % written,
+                "%.0f" % (MEGABYTES / median([t[1] for t in times]))
+                if followers else "-",
+                "%d/%d" % (sum(t[2] for t in times), followers * ROUNDS),
+                ratio(written, rate)])
+        table(["%d MiB of stdout" % MEGABYTES, "MiB/s to the log",
+               "to followers", "complete", "ratio"], rows)
+
+
+main()
