@@ -50,8 +50,11 @@ stream_read(void *cls, uint64_t position, char *buf, size_t max)
 	n = response->stream->read(response->arg, buf, max);
 	if (n == 0 && !request->stream_ends && response->stream->idle &&
 	    now_ns >=
-		request->stream_spoke_ns + options->heartbeat_ms * NS_PER_MS)
+		request->stream_spoke_ns + options->heartbeat_ms * NS_PER_MS) {
 		n = response->stream->idle(response->arg, buf, max);
+		/* Asked once for each silence, whether or not it spoke. */
+		request->stream_spoke_ns = now_ns;
+	}
 	if (n > 0) {
 		assert((size_t)n <= max);
 		request->stream_spoke_ns = now_ns;

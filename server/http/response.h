@@ -59,7 +59,8 @@ struct stream_ops {
 	ssize_t (*read)(void *arg, char *buf, size_t max);
 	/*
 	 * Optional: asked after 15 s without a byte, instead of sleeping
-	 * on; what it puts keeps proxies and dead connections honest.
+	 * on; what it puts keeps proxies and dead connections honest. 0 is
+	 * allowed.
 	 */
 	ssize_t (*idle)(void *arg, char *buf, size_t max);
 	/*

@@ -334,6 +334,14 @@ def limits():
         reader.head()
         tap.equal([reader.chunk() for _ in range(4)], [b":\n\n"] * 4,
                   "heartbeats")
+    with toy.connect() as sock:
+        sock.sendall(request("GET", "/silent"))
+        Reader(sock).head()
+        time.sleep(0.4)
+        before = toy.cpu_seconds()
+        time.sleep(1)
+        tap.check(toy.cpu_seconds() - before < 0.2,
+                  "a stream that has no heartbeat sleeps on")
     tap.check("open 0" in (end := toy.stop()), "the server ends well", end)
 
 

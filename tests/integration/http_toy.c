@@ -146,6 +146,29 @@ static const struct stream_ops ticks_ops = {
 	.free = follower_free,
 };
 
+static ssize_t
+silent_read(void *arg, char *buf, size_t max)
+{
+	(void)arg;
+	(void)buf;
+	(void)max;
+	return 0;
+}
+
+static int
+silent_follow(struct request *request, void *context, struct response **ret,
+	      struct skiff_error *err)
+{
+	static const struct stream_ops ops = { .read = silent_read,
+					       .idle = silent_read,
+					       .free = follower_free };
+
+	(void)context;
+	(void)err;
+	*ret = response_stream(200, "text/plain", &ops, follower_new(request));
+	return 0;
+}
+
 static int
 ticks_follow(struct request *request, void *context, struct response **ret,
 	     struct skiff_error *err)
@@ -490,6 +513,8 @@ static const struct route routes[] = {
 	{ HTTP_GET, "/file", "file", ROUTE_WORKER, 0, NULL, file_get, NULL },
 	{ HTTP_GET, "/list", "list", ROUTE_INLINE, 0, NULL, list_get, NULL },
 	{ HTTP_GET, "/ticks", "ticks", ROUTE_INLINE, 0, NULL, ticks_follow,
+	  NULL },
+	{ HTTP_GET, "/silent", "silent", ROUTE_INLINE, 0, NULL, silent_follow,
 	  NULL },
 	{ HTTP_GET, "/worker-ticks", "worker_ticks", ROUTE_WORKER, 0, NULL,
 	  ticks_follow, NULL },

@@ -36,6 +36,12 @@ class Toy:
         sock.connect(self.path)
         return sock
 
+    def cpu_seconds(self):
+        with open("/proc/%d/stat" % self.process.pid,
+                  encoding="ascii") as stat:
+            user, system = stat.read().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def counts(self):
         return self.get("/counts").json()
 
