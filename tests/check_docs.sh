@@ -119,6 +119,14 @@ verdict "README and configure want the same libraries" \
 grep -o '^lib.*-dev$' build-aux/packages >"$scratch/packages"
 verdict "so does build-aux/packages" "$(differ configure.ac packages)"
 
+# The tables of the database.
+cat store/migrations/*.sql | sed -n 's/^CREATE TABLE \([a-z_]*\).*/\1/p' \
+    >"$scratch/migrations"
+sed -n '/^### Schema/,/^### /p' docs/STORAGE.md |
+    sed -n 's/^| `\([a-z_]*\)`.*/\1/p' >"$scratch/STORAGE.md"
+verdict "STORAGE.md has the database's tables" \
+    "$(differ migrations STORAGE.md)"
+
 # The manual pages.
 sed -n 's/^\.It Fl -\([a-z-]*\).*/--\1/p' docs/skiffd.8 >"$scratch/skiffd.8"
 sed -n 's/^\.It Cm \([a-z-]*\).*/--\1/p' docs/skiffd.conf.5 \
