@@ -343,11 +343,14 @@ container_delete(const struct container_context *context, const char *ns,
 	struct removal removal = { context,
 				   { RECORD_CONTAINER, ns, id },
 				   if_match };
+	int r;
 
-	if (fault_hit(FAULT_CONTAINER_DELETE, err) < 0 ||
-	    db_write(context->db, remove_rows, &removal, err) < 0 ||
-	    fault_hit(FAULT_CONTAINER_DELETED, err) < 0)
+	if (fault_hit(FAULT_CONTAINER_DELETE, err) < 0)
 		return -1;
+	r = db_write(context->db, remove_rows, &removal, err);
+	if (r == 0)
+		r = fault_hit(FAULT_CONTAINER_DELETED, err);
+	/* After a failure it brings back what the closure moved away. */
 	snapshots_empty_trash(context->snapshots);
-	return 0;
+	return r;
 }

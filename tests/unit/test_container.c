@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "runtime/container.h"
@@ -281,6 +282,30 @@ deleting_takes_the_snapshot_along(void)
 }
 
 static void
+a_failed_deletion_leaves_the_snapshot_in_its_place(void)
+{
+	struct skiff_error err = ERROR_INIT;
+
+	open_all();
+	unpack();
+	cleanup_json json_t *made =
+	    create("{\"id\":\"a\",\"image\":\"i\"}", &err);
+
+	CHECK(made != NULL);
+	CHECK(setenv("SKIFF_FAILPOINTS", "db.commit.before=1*error(ENOSPC)",
+		     1) == 0);
+	CHECK(fault_setup(&err) == 0);
+	CHECK(container_delete(&context, "ns", "a", 0, &err) < 0);
+	CHECK(err.code == SKIFF_INSUFFICIENT_STORAGE);
+	fault_is_armed = false;
+	err = (struct skiff_error)ERROR_INIT;
+	CHECK(count_snapshot_dirs() == 2);
+	CHECK(container_delete(&context, "ns", "a", 0, &err) == 0);
+	CHECK(count_snapshot_dirs() == 1);
+	close_all();
+}
+
+static void
 a_spec_of_the_client_needs_no_image(void)
 {
 	struct skiff_error err = ERROR_INIT;
@@ -308,4 +333,5 @@ TESTS(TEST(a_container_has_its_image_snapshot_and_spec),
       TEST(of_those_that_race_one_wins_and_nothing_is_left),
       TEST(a_container_with_a_task_is_kept),
       TEST(deleting_takes_the_snapshot_along),
+      TEST(a_failed_deletion_leaves_the_snapshot_in_its_place),
       TEST(a_spec_of_the_client_needs_no_image))
