@@ -125,6 +125,20 @@ is_utf8_second(unsigned char first, unsigned char second)
 	}
 }
 
+/* Bytes of the well-formed character at p, or 0. */
+static size_t
+utf8_character(const unsigned char *p, const unsigned char *end)
+{
+	size_t n = utf8_length(*p);
+
+	if (n == 0 || n > (size_t)(end - p))
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n > 1 && !is_utf8_second(p[0], p[1]) ? 0 : n;
+}
+
 bool
 is_utf8(const char *text, size_t len)
 {
@@ -132,16 +146,26 @@ is_utf8(const char *text, size_t len)
 	const unsigned char *end = p + len;
 
 	while (p < end) {
-		size_t n = utf8_length(*p);
+		size_t n = utf8_character(p, end);
 
-		if (n == 0 || n > (size_t)(end - p))
-			return false;
-		for (size_t i = 1; i < n; i++)
-			if ((p[i] & 0xc0) != 0x80)
-				return false;
-		if (n > 1 && !is_utf8_second(p[0], p[1]))
+		if (n == 0)
 			return false;
 		p += n;
 	}
 	return true;
+}
+
+void
+utf8_repair(char *text)
+{
+	unsigned char *p = (unsigned char *)text;
+	const unsigned char *end = p + strlen(text);
+
+	while (p < end) {
+		size_t n = utf8_character(p, end);
+
+		if (n == 0)
+			*p = '?';
+		p += n ? n : 1;
+	}
 }

@@ -25,3 +25,5 @@ void percent_encode(const char *text, struct strbuf *out);
 
 /* RFC 3629: no overlong forms, no surrogates, at most U+10FFFF. */
 bool is_utf8(const char *text, size_t len);
+/* Each byte that keeps text from being UTF-8 becomes '?'. */
+void utf8_repair(char *text);

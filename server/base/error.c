@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/encode.h"
+
 struct code_row {
 	const char *name;
 	const char *title;
@@ -45,6 +47,7 @@ err_set_at(struct skiff_error *err, enum skiff_code code, const char *file,
 	va_start(ap, format);
 	(void)vsnprintf(err->text, sizeof(err->text), format, ap);
 	va_end(ap);
+	utf8_repair(err->text);
 	return -1;
 }
 
@@ -65,6 +68,7 @@ err_errno_at(struct skiff_error *err, int number, const char *file, int line,
 	used = strlen(err->text);
 	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s",
 		       strerror_r(number, reason, sizeof(reason)));
+	utf8_repair(err->text);
 	return -1;
 }
 
@@ -83,6 +87,7 @@ err_wrap(struct skiff_error *err, const char *format, ...)
 	used = strlen(err->text);
 	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s",
 		       inner);
+	utf8_repair(err->text);
 	return -1;
 }
 
@@ -98,6 +103,7 @@ err_object(struct skiff_error *err, const char *static_kind, const char *id)
 {
 	err->kind = static_kind;
 	(void)snprintf(err->id, sizeof(err->id), "%s", id);
+	utf8_repair(err->id);
 	return -1;
 }
 
@@ -105,6 +111,7 @@ int
 err_field(struct skiff_error *err, const char *json_pointer)
 {
 	(void)snprintf(err->field, sizeof(err->field), "%s", json_pointer);
+	utf8_repair(err->field);
 	return -1;
 }
 

@@ -14,7 +14,8 @@
  *		return err_wrap(err, "manifest %s", digest);
  *
  * The text reads outermost first, in lower case, without a full stop:
- * "pull alpine:3: fetch sha256:9a…: connect: timed out".
+ * "pull alpine:3: fetch sha256:9a…: connect: timed out". Whatever goes into
+ * it, and wherever it is cut, it is UTF-8, since it becomes JSON.
  */
 #include <stdarg.h>
 #include <stddef.h>

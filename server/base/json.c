@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/encode.h"
 #include "base/strbuf.h"
 
 /* Nesting is checked on the text, before jansson recurses into it. */
@@ -81,8 +82,11 @@ json_fault(struct json_faults *faults, const char *pointer, const char *format,
 	va_start(ap, format);
 	(void)vsnprintf(detail, sizeof(detail), format, ap);
 	va_end(ap);
+	utf8_repair(detail);
 	if (!faults->list)
 		faults->list = json_array();
+	if (json_array_size(faults->list) == JSON_FAULTS_MAX)
+		return;
 	(void)json_array_append_new(faults->list,
 				    json_pack("{s:s, s:s}", "field", pointer,
 					      "detail", detail));

@@ -96,9 +96,12 @@ struct json_field {
 	}
 
 /*
- * Faults of one body, all of them: list is a JSON array of
- * {"field": "/a/b", "detail": "…"}, or NULL while there are none.
+ * Faults of one body, all of them up to a number that nobody reads: list
+ * is a JSON array of {"field": "/a/b", "detail": "…"}, or NULL while there
+ * are none.
  */
+#define JSON_FAULTS_MAX 100
+
 struct json_faults {
 	json_t *list;
 };

@@ -178,6 +178,46 @@ a_body_tells_all_its_faults_by_pointer(void)
 }
 
 static void
+a_body_of_faults_alone_is_not_told_in_full(void)
+{
+	CLEANUP(strbuf_done) struct strbuf body = STRBUF_INIT;
+	cleanup_json json_t *faults = NULL;
+
+	strbuf_adds(&body, "{\"name\":\"x\",\"args\":[0");
+	for (int i = 0; i < 1000; i++)
+		strbuf_adds(&body, ",0");
+	strbuf_adds(&body, "]}");
+	faults = faults_of(body.buf);
+	CHECK(json_array_size(faults) == JSON_FAULTS_MAX);
+}
+
+static void
+an_error_is_utf8_wherever_it_is_cut(void)
+{
+	CLEANUP(json_faults_done) struct json_faults faults = JSON_FAULTS_INIT;
+	struct skiff_error err = ERROR_INIT;
+	char text[4000];
+
+	/* Two bytes a character, beginning at an odd place. */
+	for (size_t i = 1; i + 1 < sizeof(text); i += 2)
+		memcpy(text + i, "\xc3\xa4", 2);
+	text[0] = 'x';
+	text[sizeof(text) - 1] = '\0';
+	for (size_t shift = 0; shift < 2; shift++) {
+		(void)err_set(&err, SKIFF_INTERNAL, "%s", text + shift);
+		CHECK(is_utf8(err.text, strlen(err.text)));
+		(void)err_object(&err, "image", text + shift);
+		CHECK(is_utf8(err.id, strlen(err.id)));
+		(void)err_field(&err, text + shift);
+		CHECK(is_utf8(err.field, strlen(err.field)));
+		(void)err_wrap(&err, "%s", "\xff");
+		CHECK(strncmp(err.text, "?: ", 3) == 0);
+		json_fault(&faults, "/a", "%.64s", text + shift);
+		CHECK(json_array_size(faults.list) == shift + 1);
+	}
+}
+
+static void
 json_refuses_duplicates_and_deep_nesting(void)
 {
 	struct skiff_error err = ERROR_INIT;
@@ -197,4 +237,6 @@ TESTS(TEST(an_error_reads_outermost_first),
       TEST(percent_escapes_decode_strictly),
       TEST(utf8_refuses_overlong_forms_and_surrogates),
       TEST(a_body_tells_all_its_faults_by_pointer),
+      TEST(a_body_of_faults_alone_is_not_told_in_full),
+      TEST(an_error_is_utf8_wherever_it_is_cut),
       TEST(json_refuses_duplicates_and_deep_nesting))
