@@ -120,12 +120,12 @@ check_patch_fields(const json_t *body, struct json_faults *faults)
 		return;
 	}
 	json_object_foreach ((json_t *)body, key, value) {
-		cleanup_free char *pointer = NULL;
+		CLEANUP(strbuf_done) struct strbuf pointer = STRBUF_INIT;
 
 		if (strcmp(key, "labels") == 0)
 			continue;
-		pointer = xasprintf("/%s", key);
-		json_fault(faults, pointer,
+		json_pointer_add(&pointer, key);
+		json_fault(faults, pointer.buf,
 			   "cannot be updated; only labels can");
 	}
 	if (!json_object_get(body, "labels"))
@@ -149,7 +149,7 @@ answer_label_patch(struct request *request, struct services *services,
 	check_patch_fields(body, request_faults(request));
 	labels = json_object_get(body, "labels");
 	if (labels)
-		labels_check(labels, "/labels", request_faults(request));
+		label_patch_check(labels, "/labels", request_faults(request));
 	if (check_faults(request, err) < 0 ||
 	    record_patch_labels(services->db, ref, labels, &change, &doc,
 				&revision, err) < 0)

@@ -8,9 +8,9 @@
 #include "base/json.h"
 #include "store/record.h"
 
-void
-labels_check(const json_t *labels, const char *pointer,
-	     struct json_faults *faults)
+static void
+check(const json_t *labels, const char *pointer, bool may_be_null,
+      struct json_faults *faults)
 {
 	const char *key;
 	json_t *value;
@@ -26,11 +26,26 @@ labels_check(const json_t *labels, const char *pointer,
 
 		strbuf_adds(&at, pointer);
 		json_pointer_add(&at, key);
-		if (!text && !json_is_null(value))
-			json_fault(faults, at.buf, "must be a string or null");
+		if (!text && !(may_be_null && json_is_null(value)))
+			json_fault(faults, at.buf, "must be a string%s",
+				   may_be_null ? " or null" : "");
 		else if (label_check(key, text ? text : "", &err) < 0)
 			json_fault(faults, at.buf, "%s", err.text);
 	}
+}
+
+void
+labels_check(const json_t *labels, const char *pointer,
+	     struct json_faults *faults)
+{
+	check(labels, pointer, /* may_be_null= */ false, faults);
+}
+
+void
+label_patch_check(const json_t *labels, const char *pointer,
+		  struct json_faults *faults)
+{
+	check(labels, pointer, /* may_be_null= */ true, faults);
 }
 
 struct patch {
@@ -72,7 +87,7 @@ record_patch_labels(struct db *db, const struct record_ref *ref,
 				 .labels = labels,
 				 .change = change };
 
-	labels_check(labels, "/labels", &faults);
+	label_patch_check(labels, "/labels", &faults);
 	if (json_faults_to_error(&faults, err) < 0)
 		return -1;
 	if (db_write(db, patch, &request, err) < 0) {

@@ -124,3 +124,6 @@ int record_patch_labels(struct db *db, const struct record_ref *ref,
 struct json_faults;
 void labels_check(const json_t *labels, const char *pointer,
 		  struct json_faults *faults);
+/* The same for a merge patch, where null removes a label. */
+void label_patch_check(const json_t *labels, const char *pointer,
+		       struct json_faults *faults);

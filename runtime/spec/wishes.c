@@ -26,7 +26,7 @@
 static const struct json_field wish_fields[] = {
 	JSON_TEXT(struct wishes, id, "id", JSON_NOT_EMPTY),
 	JSON_TEXT(struct wishes, image, "image", JSON_NOT_EMPTY),
-	JSON_MAP(struct wishes, labels, "labels", 0),
+	JSON_OBJECT(struct wishes, labels, "labels", 0),
 	JSON_STRV(struct wishes, args, "args", 0),
 	JSON_STRV(struct wishes, entrypoint, "entrypoint", 0),
 	JSON_STRV(struct wishes, env, "env", 0),
