@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/strbuf.h"
 #include "handlers/common.h"
 #include "handlers/watch.h"
 #include "runtime/spec/wishes.h"
@@ -116,6 +117,20 @@ tasks_patch(struct request *request, void *context, struct response **ret,
 	return answer_label_patch(request, context, &ref, ret, err);
 }
 
+/* An action that knows no field takes no body, or {}. */
+static int
+check_no_fields(struct request *request, struct skiff_error *err)
+{
+	json_t *body;
+
+	if (!request_has_body(request))
+		return 0;
+	if (request_json(request, &body, err) < 0)
+		return -1;
+	json_decode(body, "", NULL, 0, NULL, request_faults(request));
+	return check_faults(request, err);
+}
+
 int
 tasks_start(struct request *request, void *context, struct response **ret,
 	    struct skiff_error *err)
@@ -126,6 +141,7 @@ tasks_start(struct request *request, void *context, struct response **ret,
 	char *doc;
 
 	if (take_task(request, &ref, err) < 0 ||
+	    check_no_fields(request, err) < 0 ||
 	    task_start(services->tasks, ref.ns, ref.key, &doc, &revision, err) <
 		0)
 		return -1;
@@ -135,42 +151,55 @@ tasks_start(struct request *request, void *context, struct response **ret,
 
 /* --- kill -------------------------------------------------------------- */
 
+struct kill {
+	int signal; /* -1: what was sent is none */
+	bool want_all;
+};
+
+static void
+take_kill_field(const char *key, const json_t *value, struct kill *kill,
+		struct json_faults *faults)
+{
+	CLEANUP(strbuf_done) struct strbuf pointer = STRBUF_INIT;
+	json_int_t number;
+
+	json_pointer_add(&pointer, key);
+	if (strcmp(key, "all") == 0 && json_is_boolean(value)) {
+		kill->want_all = json_is_true(value);
+	} else if (strcmp(key, "all") == 0) {
+		json_fault(faults, pointer.buf, "must be true or false");
+	} else if (strcmp(key, "signal") == 0 && json_is_string(value)) {
+		kill->signal = signal_number(json_string_value(value));
+	} else if (strcmp(key, "signal") == 0 && json_is_integer(value)) {
+		number = json_integer_value(value);
+		kill->signal =
+		    number > 0 && number <= SIGRTMAX ? (int)number : -1;
+	} else if (strcmp(key, "signal") == 0) {
+		json_fault(faults, pointer.buf,
+			   "must be a signal's name or number");
+	} else {
+		json_fault(faults, pointer.buf, "unknown field");
+	}
+}
+
 /* {"signal": "TERM" | 15, "all": false}; a body is not needed. */
 static int
-take_kill(struct request *request, int *ret_signal, bool *ret_all,
-	  struct skiff_error *err)
+take_kill(struct request *request, struct kill *kill, struct skiff_error *err)
 {
 	struct json_faults *faults = request_faults(request);
 	const char *key;
 	json_t *value;
 	json_t *body;
 
-	*ret_signal = SIGTERM;
-	*ret_all = false;
 	if (!request_has_body(request))
 		return 0;
 	if (request_json(request, &body, err) < 0)
 		return -1;
 	if (!json_is_object(body))
 		json_fault(faults, "", "must be an object");
-	json_object_foreach (body, key, value) {
-		cleanup_free char *pointer = xasprintf("/%s", key);
-
-		if (strcmp(key, "all") == 0 && json_is_boolean(value))
-			*ret_all = json_is_true(value);
-		else if (strcmp(key, "all") == 0)
-			json_fault(faults, pointer, "must be true or false");
-		else if (strcmp(key, "signal") == 0 && json_is_string(value))
-			*ret_signal = signal_number(json_string_value(value));
-		else if (strcmp(key, "signal") == 0 && json_is_integer(value))
-			*ret_signal = (int)json_integer_value(value);
-		else if (strcmp(key, "signal") == 0)
-			json_fault(faults, pointer,
-				   "must be a signal's name or number");
-		else
-			json_fault(faults, pointer, "unknown field");
-	}
-	if (*ret_signal < 1 || *ret_signal > SIGRTMAX)
+	json_object_foreach (body, key, value)
+		take_kill_field(key, value, kill, faults);
+	if (kill->signal < 0)
 		json_fault(faults, "/signal", "is not a signal");
 	return check_faults(request, err);
 }
@@ -179,15 +208,13 @@ int
 tasks_kill(struct request *request, void *context, struct response **ret,
 	   struct skiff_error *err)
 {
+	struct kill kill = { .signal = SIGTERM };
 	struct services *services = context;
 	struct record_ref ref;
-	bool want_all;
-	int signal;
-
 	if (take_task(request, &ref, err) < 0 ||
-	    take_kill(request, &signal, &want_all, err) < 0 ||
-	    task_kill(services->tasks, ref.ns, ref.key, signal, want_all, err) <
-		0)
+	    take_kill(request, &kill, err) < 0 ||
+	    task_kill(services->tasks, ref.ns, ref.key, kill.signal,
+		      kill.want_all, err) < 0)
 		return -1;
 	return answer_record(services, &ref, ret, err);
 }
