@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "handlers/common.h"
 #include "handlers/outbox.h"
 #include "handlers/watch.h"
@@ -137,29 +138,25 @@ static const struct stream_ops follow_progress = {
 	.free = follower_free,
 };
 
-/* 1: *ret waits or streams; 0: the client wants the answer at once. */
-static int
-answer_operation(struct request *request, struct services *services,
-		 const char *ns, const char *id, struct response **ret,
-		 struct skiff_error *err)
+/* NULL: the client wants the answer at once. */
+static struct response *
+follow_operation(struct request *request, struct services *services,
+		 const char *ns, const char *id, bool want_wait)
 {
-	bool want_wait;
+	struct response *response = NULL;
 
-	if (request_query_bool(request, "wait", false, &want_wait, err) < 0)
-		return -1;
 	if (request_accepts(request, SSE_CONTENT_TYPE)) {
-		*ret = response_stream(200, SSE_CONTENT_TYPE, &follow_progress,
-				       follower_new(request, services, ns, id));
-		response_header(*ret, "Cache-Control", "no-store");
-		return 1;
+		response =
+		    response_stream(200, SSE_CONTENT_TYPE, &follow_progress,
+				    follower_new(request, services, ns, id));
+		response_header(response, "Cache-Control", "no-store");
+	} else if (want_wait) {
+		response =
+		    response_wait(&wait_for_end,
+				  follower_new(request, services, ns, id),
+				  DEADLINE_NEVER);
 	}
-	if (want_wait) {
-		*ret = response_wait(&wait_for_end,
-				     follower_new(request, services, ns, id),
-				     DEADLINE_NEVER);
-		return 1;
-	}
-	return 0;
+	return response;
 }
 
 int
@@ -170,23 +167,33 @@ images_pull(struct request *request, void *context, struct response **ret,
 	cleanup_free char *doc = NULL;
 	cleanup_free char *id = NULL;
 	int64_t revision;
+	bool want_wait;
 	const char *ns;
 	json_t *body;
-	int r;
 
+	/* What may be wrong is asked before anything is begun. */
 	if (take_namespace(request, &ns, err) < 0 ||
+	    request_query_bool(request, "wait", false, &want_wait, err) < 0 ||
 	    request_json(request, &body, err) < 0 ||
 	    pull_start(services->transfers, ns, body, request_faults(request),
 		       &id, &doc, &revision, err) < 0)
 		return -1;
-	r = answer_operation(request, services, ns, id, ret, err);
-	if (r < 0)
-		return -1;
-	if (r == 0)
+	*ret = follow_operation(request, services, ns, id, want_wait);
+	if (!*ret)
 		*ret = document_response(202, STEAL_PTR(doc), revision);
 	response_headerf(*ret, "Location", "/v1/namespaces/%s/operations/%s",
 			 ns, id);
 	return 0;
+}
+
+static int
+take_operation(struct request *request, const char **ret_ns,
+	       const char **ret_id, struct skiff_error *err)
+{
+	*ret_id = request_param(request, "id");
+	if (take_namespace(request, ret_ns, err) < 0)
+		return -1;
+	return id_check("operation", *ret_id, err);
 }
 
 int
@@ -206,19 +213,20 @@ operations_get(struct request *request, void *context, struct response **ret,
 	       struct skiff_error *err)
 {
 	CLEANUP(operation_view_done) struct operation_view view = { 0 };
-	const char *id = request_param(request, "id");
 	struct services *services = context;
+	bool want_wait;
+	const char *id;
 	const char *ns;
-	int r;
 
-	if (take_namespace(request, &ns, err) < 0 ||
+	if (take_operation(request, &ns, &id, err) < 0 ||
+	    request_query_bool(request, "wait", false, &want_wait, err) < 0 ||
 	    operation_get(services->transfers, ns, id, &view, err) < 0)
 		return -1;
-	r = answer_operation(request, services, ns, id, ret, err);
-	if (r == 0)
+	*ret = follow_operation(request, services, ns, id, want_wait);
+	if (!*ret)
 		*ret =
 		    document_response(200, STEAL_PTR(view.doc), view.revision);
-	return r < 0 ? -1 : 0;
+	return 0;
 }
 
 int
@@ -226,11 +234,11 @@ operations_delete(struct request *request, void *context, struct response **ret,
 		  struct skiff_error *err)
 {
 	struct services *services = context;
+	const char *id;
 	const char *ns;
 
-	if (take_namespace(request, &ns, err) < 0 ||
-	    operation_cancel(services->transfers, ns,
-			     request_param(request, "id"), err) < 0)
+	if (take_operation(request, &ns, &id, err) < 0 ||
+	    operation_cancel(services->transfers, ns, id, err) < 0)
 		return -1;
 	*ret = response_empty(204);
 	return 0;
