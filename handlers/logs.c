@@ -251,6 +251,7 @@ tasks_logs(struct request *request, void *context, struct response **ret,
 	int fd;
 
 	if (take_namespace(request, &ns, err) < 0 ||
+	    id_check("task", request_param(request, "id"), err) < 0 ||
 	    take_options(request, &options, err) < 0 ||
 	    task_open_dir(services->tasks, ns, request_param(request, "id"),
 			  &fd, err) < 0)

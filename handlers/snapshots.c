@@ -50,16 +50,27 @@ take_place(struct request *request, const char **ret_ns,
 				 ret_snapshotter, err);
 }
 
+/* The same, and the key. */
+static int
+take_snapshot(struct request *request, const char **ret_ns,
+	      const char **ret_snapshotter, const char **ret_key,
+	      struct skiff_error *err)
+{
+	*ret_key = request_param(request, "key");
+	if (take_place(request, ret_ns, ret_snapshotter, err) < 0)
+		return -1;
+	return name_check("snapshot key", *ret_key, err);
+}
+
 /* The record's key is "<snapshotter>/<key>"; the caller frees it. */
 static int
 take_record(struct request *request, struct record_ref *ret_ref, char **ret_key,
 	    struct skiff_error *err)
 {
-	const char *key = request_param(request, "key");
 	const char *snapshotter;
+	const char *key;
 
-	if (take_place(request, &ret_ref->ns, &snapshotter, err) < 0 ||
-	    name_check("snapshot key", key, err) < 0)
+	if (take_snapshot(request, &ret_ref->ns, &snapshotter, &key, err) < 0)
 		return -1;
 	*ret_key = xasprintf("%s/%s", snapshotter, key);
 	ret_ref->kind = RECORD_SNAPSHOT;
@@ -172,12 +183,12 @@ snapshots_delete(struct request *request, void *context, struct response **ret,
 	struct services *services = context;
 	const char *snapshotter;
 	int64_t if_match;
+	const char *key;
 	const char *ns;
 
-	if (take_place(request, &ns, &snapshotter, err) < 0 ||
+	if (take_snapshot(request, &ns, &snapshotter, &key, err) < 0 ||
 	    take_if_match(request, &if_match, err) < 0 ||
-	    snapshot_remove(services->snapshots, ns,
-			    request_param(request, "key"), if_match, err) < 0)
+	    snapshot_remove(services->snapshots, ns, key, if_match, err) < 0)
 		return -1;
 	snapshots_empty_trash(services->snapshots);
 	*ret = response_empty(204);
@@ -192,13 +203,12 @@ snapshots_mounts(struct request *request, void *context, struct response **ret,
 	cleanup_json json_t *json = NULL;
 	const char *snapshotter;
 	struct mount *mounts;
+	const char *key;
 	const char *ns;
 	size_t n;
 
-	if (take_place(request, &ns, &snapshotter, err) < 0 ||
-	    snapshot_mounts(services->snapshots, ns,
-			    request_param(request, "key"), &mounts, &n,
-			    err) < 0)
+	if (take_snapshot(request, &ns, &snapshotter, &key, err) < 0 ||
+	    snapshot_mounts(services->snapshots, ns, key, &mounts, &n, err) < 0)
 		return -1;
 	json = json_pack("{s:o}", "mounts", mounts_to_json(mounts, n));
 	mounts_free(mounts, n);
@@ -215,12 +225,12 @@ snapshots_usage(struct request *request, void *context, struct response **ret,
 	const char *snapshotter;
 	uint64_t inodes;
 	uint64_t bytes;
+	const char *key;
 	const char *ns;
 
-	if (take_place(request, &ns, &snapshotter, err) < 0 ||
-	    snapshot_usage(services->snapshots, ns,
-			   request_param(request, "key"), &bytes, &inodes,
-			   err) < 0)
+	if (take_snapshot(request, &ns, &snapshotter, &key, err) < 0 ||
+	    snapshot_usage(services->snapshots, ns, key, &bytes, &inodes, err) <
+		0)
 		return -1;
 	json = json_pack("{s:I, s:I}", "size", (json_int_t)bytes, "inodes",
 			 (json_int_t)inodes);
@@ -256,11 +266,12 @@ snapshots_commit(struct request *request, void *context, struct response **ret,
 {
 	struct commit_body body = { 0 };
 	const char *snapshotter;
+	const char *key;
 	const char *ns;
 	json_t *json;
 	int r;
 
-	if (take_place(request, &ns, &snapshotter, err) < 0 ||
+	if (take_snapshot(request, &ns, &snapshotter, &key, err) < 0 ||
 	    request_json(request, &json, err) < 0)
 		return -1;
 	json_decode(json, "", commit_fields, ARRAY_SIZE(commit_fields), &body,
