@@ -24,6 +24,7 @@ api_tests = \
 	%D%/api_restart.py \
 	%D%/api_run.py \
 	%D%/api_snapshots.py \
+	%D%/bad_input.py \
 	%D%/daemon_start.py
 integration_tests += $(api_tests)
 FAST_TESTS += $(api_tests)
