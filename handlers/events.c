@@ -37,6 +37,7 @@ struct follower {
 	int64_t after;
 	bool is_sse;
 	bool does_follow;
+	bool is_stopping; /* of the daemon: the last word is due */
 	bool is_done;
 	struct outbox outbox;
 };
@@ -78,6 +79,8 @@ read_on(struct follower *follower)
 	if (n < 0)
 		log_failure(LOG_WARN, &err, "event stream");
 	follower->is_done = n < 0 || (n == 0 && !follower->does_follow);
+	if (follower->is_done && follower->is_stopping)
+		sse_event(&follower->outbox.text, 0, "shutdown", "{}", 2);
 }
 
 static ssize_t
@@ -111,8 +114,7 @@ stop_events(void *arg)
 	struct follower *follower = arg;
 
 	follower->does_follow = false;
-	if (follower->is_sse && !follower->is_done)
-		sse_event(&follower->outbox.text, 0, "shutdown", "{}", 2);
+	follower->is_stopping = follower->is_sse;
 }
 
 static const struct stream_ops stream = {

@@ -126,4 +126,22 @@ def the_daemon_says_shutdown_before_it_closes():
     s.process.wait(DEADLINE)
 
 
+
+@test
+def who_lags_behind_gets_every_event_before_the_shutdown():
+    s = the_daemon()
+    make(s, "lagging")
+    start = s.revision()
+    with s.sse("/v1/events?after=%d" % start) as stream:
+        for i in range(300):
+            s.patch("/v1/namespaces/lagging",
+                    {"labels": {"x": "%03d" % i + "." * 4000}})
+        s.process.terminate()
+        seen = list(iter(stream.next, None))
+    s.process.wait(DEADLINE)
+    equal([int(e["id"]) for e in seen[:-1]],
+          list(range(start + 1, start + 301)))
+    equal(seen[-1]["event"], "shutdown")
+
+
 main()
