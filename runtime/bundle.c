@@ -84,9 +84,8 @@ write_generated(int bundle_fd, const json_t *spec, struct skiff_error *err)
 		const char *source = json_get_text(mount, "source");
 		cleanup_free char *text = generated_text(spec, source);
 
-		if (text &&
-		    fs_replace_file(bundle_fd, source, text, strlen(text), 0644,
-				    /* durable= */ false, err) < 0)
+		if (text && fs_create_file(bundle_fd, source, text,
+					   strlen(text), 0644, err) < 0)
 			return err_wrap(err, "write %s", source);
 	}
 	return 0;
@@ -204,8 +203,8 @@ fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
 	    write_mounts(task_fd, request, err) < 0 ||
 	    fault_hit(FAULT_BUNDLE_CONFIG, err) < 0)
 		return -1;
-	return fs_replace_file(bundle_fd, "config.json", config, strlen(config),
-			       0600, /* durable= */ false, err);
+	return fs_create_file(bundle_fd, "config.json", config, strlen(config),
+			      0600, err);
 }
 
 /*

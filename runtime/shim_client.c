@@ -44,8 +44,7 @@ static int
 write_list(int task_fd, const char *name, const struct strbuf *text,
 	   struct skiff_error *err)
 {
-	return fs_replace_file(task_fd, name, text->buf, text->len, 0600,
-			       /* durable= */ false, err);
+	return fs_create_file(task_fd, name, text->buf, text->len, 0600, err);
 }
 
 int
@@ -217,7 +216,20 @@ call(const struct shim_client *client, struct shim_message *request,
 	return 0;
 }
 
-/* Agrees on a version and subscribes to the end. */
+/* Told of the end; at once when it has happened. */
+static int
+subscribe(struct shim_client *client, struct deadline deadline,
+	  struct skiff_error *err)
+{
+	struct shim_message m = { .type = SHIM_SUBSCRIBE };
+
+	if (open_connection(client->socket, client->who.shim_pid, deadline,
+			    &client->event_fd, err) < 0)
+		return -1;
+	return send_message(client->event_fd, &m, err);
+}
+
+/* Agrees on a version with a shim of whatever age, and subscribes. */
 static int
 open_events(struct shim_client *client, struct deadline deadline,
 	    struct skiff_error *err)
@@ -227,13 +239,10 @@ open_events(struct shim_client *client, struct deadline deadline,
 		.u.hello = { .min_version = SHIM_PROTO_VERSION,
 			     .max_version = SHIM_PROTO_VERSION },
 	};
-	struct shim_message subscribe = { .type = SHIM_SUBSCRIBE };
 
-	if (call(client, &hello, deadline, NULL, err) < 0 ||
-	    open_connection(client->socket, client->who.shim_pid, deadline,
-			    &client->event_fd, err) < 0)
+	if (call(client, &hello, deadline, NULL, err) < 0)
 		return -1;
-	return send_message(client->event_fd, &subscribe, err);
+	return subscribe(client, deadline, err);
 }
 
 static struct shim_client *
@@ -384,7 +393,10 @@ spawn(const struct shim_options *options, struct shim_client *client,
 	    read_ready(read_end, options->deadline, &client->who, err) < 0 ||
 	    fault_hit(FAULT_TASK_SHIM_READY, err) < 0)
 		return -1;
-	return open_events(client, options->deadline, err);
+	/* READY has said which version it speaks: mostly ours. */
+	return client->who.version == SHIM_PROTO_VERSION
+		   ? subscribe(client, options->deadline, err)
+		   : open_events(client, options->deadline, err);
 }
 
 /* The shim undoes its own failures; this is for one that cannot. */

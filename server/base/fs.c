@@ -143,6 +143,21 @@ fs_sync_dir(int dirfd, struct skiff_error *err)
 	return 0;
 }
 
+int
+fs_create_file(int dirfd, const char *name, const void *data, size_t len,
+	       mode_t mode, struct skiff_error *err)
+{
+	cleanup_close int fd =
+	    openat(dirfd, name,
+		   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return err_errno(err, errno, "create %s", name);
+	if (fs_write_all(fd, data, len, err) < 0)
+		return err_wrap(err, "%s", name);
+	return 0;
+}
+
 static int
 write_temporary(int dirfd, const char *name, const void *data, size_t len,
 		mode_t mode, bool durable, struct skiff_error *err)

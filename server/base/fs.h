@@ -53,6 +53,10 @@ int fs_write_all(int fd, const void *data, size_t len, struct skiff_error *err);
 int fs_replace_file(int dirfd, const char *name, const void *data, size_t len,
 		    mode_t mode, bool durable, struct skiff_error *err);
 
+/* Writes a file of a directory that nobody reads yet; not durable. */
+int fs_create_file(int dirfd, const char *name, const void *data, size_t len,
+		   mode_t mode, struct skiff_error *err);
+
 int fs_sync_dir(int dirfd, struct skiff_error *err);
 
 /* Adds the names in a directory, without "." and "..", in any order. */
