@@ -449,19 +449,41 @@ shim_runtime_start(struct shim *shim, struct skiff_error *err)
 	return 0;
 }
 
+/*
+ * What is left of `runc delete` once init is reaped: hooks are not accepted,
+ * the cgroups are the caller's to remove, and runc forgets its state. False:
+ * take the plain command, which removes even a directory without a state.
+ */
+static bool
+delete_by_hand(struct shim *shim, const char *path)
+{
+	cleanup_close int fd = -1;
+
+	if (!shim->has_ended || !runtime_is(shim, "runc"))
+		return false;
+	fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	(void)unlinkat(fd, "exec.fifo", 0);
+	(void)unlinkat(fd, "state.json", 0);
+	return rmdir(path) == 0;
+}
+
 int
 shim_runtime_delete(struct shim *shim, struct skiff_error *err)
 {
 	char path[PATH_MAX];
 	int status = 0;
 
+	(void)snprintf(path, sizeof(path), "%s/%s", shim->runtime_root,
+		       shim->id);
+	if (delete_by_hand(shim, path))
+		return 0;
 	if (run_verb(shim, "delete", "--force", &status, err) < 0)
 		return -1;
 	if (status != 0)
 		return runtime_error(shim, "delete", status,
 				     "runtime_delete_failed", err);
-	(void)snprintf(path, sizeof(path), "%s/%s", shim->runtime_root,
-		       shim->id);
 	if (access(path, F_OK) == 0)
 		return err_set(err, SKIFF_INTERNAL,
 			       "runtime delete left %s behind", path);
