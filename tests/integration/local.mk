@@ -25,12 +25,14 @@ api_tests = \
 	%D%/api_run.py \
 	%D%/api_snapshots.py \
 	%D%/bad_input.py \
-	%D%/daemon_start.py
+	%D%/bad_requests.py \
+	%D%/daemon_start.py \
+	%D%/user_strings.py
 integration_tests += $(api_tests)
 FAST_TESTS += $(api_tests)
 
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
-	%D%/lib_registry.py %D%/skifftest.py
+	%D%/lib_refusals.py %D%/lib_registry.py %D%/skifftest.py
 dist_noinst_SCRIPTS += tests/stubs/canned_daemon.py
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
