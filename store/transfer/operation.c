@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/footprint.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "store/events/bus.h"
@@ -217,10 +218,19 @@ run(struct operation *op)
 	return true;
 }
 
+static bool
+is_idle(struct transfers *transfers)
+{
+	LOCK_SCOPE(&transfers->lock);
+
+	return !transfers->first;
+}
+
 static void
 run_job(void *arg)
 {
 	struct operation *op = arg;
+	struct transfers *transfers = op->transfers;
 	struct skiff_error err = ERROR_INIT;
 	bool has_ended = run(op);
 
@@ -231,9 +241,12 @@ run_job(void *arg)
 			    "stored, it will run again",
 			    op->id);
 	table_remove(op);
-	operations_trim(op->transfers);
-	bus_announce(op->transfers->options.bus, op->ns, op->id);
+	operations_trim(transfers);
+	bus_announce(transfers->options.bus, op->ns, op->id);
 	operation_free(op);
+	/* Buffers, and what only transfers need of the libraries. */
+	if (is_idle(transfers))
+		footprint_trim();
 }
 
 void
