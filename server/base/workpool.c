@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A pool of named threads: two queues, fast and slow, one condition.
+ * A pool of named threads: two queues, fast and slow. The worker that went
+ * idle last is woken first: its stack and its caches are warm, and those of
+ * the workers that are rarely needed stay untouched.
  */
 #include "config.h"
 
@@ -24,17 +26,25 @@ struct queue {
 	struct job **last;
 };
 
+struct worker {
+	struct workpool *pool;
+	pthread_t thread;
+	pthread_cond_t wakeup;
+	struct worker *next_idle;
+	bool is_idle; /* guarded by pool->lock, as next_idle */
+};
+
 struct workpool {
 	struct lock lock;
-	pthread_cond_t wakeup;
 	/* guarded by lock: */
 	struct queue fast;
 	struct queue slow;
+	struct worker *idle;
 	int n_slow_running;
 	bool is_stopping;
 	/* constant: */
 	int n_threads;
-	pthread_t threads[];
+	struct worker workers[];
 };
 
 static void
@@ -65,10 +75,43 @@ may_run_slow_locked(const struct workpool *pool)
 	return pool->n_slow_running < limit;
 }
 
+static void
+wake_one_locked(struct workpool *pool)
+{
+	struct worker *worker = pool->idle;
+
+	if (!worker)
+		return;
+	pool->idle = worker->next_idle;
+	worker->is_idle = false;
+	PTOK(pthread_cond_signal(&worker->wakeup));
+}
+
+static void
+wake_all_locked(struct workpool *pool)
+{
+	while (pool->idle)
+		wake_one_locked(pool);
+}
+
+static void
+wait_locked(struct worker *worker)
+{
+	struct workpool *pool = worker->pool;
+
+	worker->is_idle = true;
+	worker->next_idle = pool->idle;
+	pool->idle = worker;
+	while (worker->is_idle)
+		(void)cond_wait(&worker->wakeup, &pool->lock, DEADLINE_NEVER);
+}
+
 /* NULL when the pool stops and nothing is left for this thread. */
 static struct job *
-next_job_locked(struct workpool *pool, bool *ret_is_slow)
+next_job_locked(struct worker *worker, bool *ret_is_slow)
 {
+	struct workpool *pool = worker->pool;
+
 	for (;;) {
 		struct job *job = queue_pop(&pool->fast);
 
@@ -79,27 +122,31 @@ next_job_locked(struct workpool *pool, bool *ret_is_slow)
 		}
 		if (job || (pool->is_stopping && !pool->slow.first))
 			return job;
-		(void)cond_wait(&pool->wakeup, &pool->lock, DEADLINE_NEVER);
+		wait_locked(worker);
 	}
 }
 
 static void *
 worker_main(void *arg)
 {
-	struct workpool *pool = arg;
+	struct worker *worker = arg;
+	struct workpool *pool = worker->pool;
 	struct job *job;
 	bool is_slow;
 
 	lock_take(&pool->lock);
-	while ((job = next_job_locked(pool, &is_slow)) != NULL) {
+	while ((job = next_job_locked(worker, &is_slow)) != NULL) {
 		pool->n_slow_running += is_slow;
 		lock_release(&pool->lock);
 		job->run(job->arg);
 		free(job);
 		lock_take(&pool->lock);
 		pool->n_slow_running -= is_slow;
-		if (is_slow)
-			PTOK(pthread_cond_broadcast(&pool->wakeup));
+		/* One less: what had to wait for that may go on. */
+		if (is_slow && pool->slow.first)
+			wake_one_locked(pool);
+		else if (is_slow && pool->is_stopping)
+			wake_all_locked(pool);
 	}
 	lock_release(&pool->lock);
 	return NULL;
@@ -109,12 +156,12 @@ struct workpool *
 workpool_new(const char *name, int n_threads)
 {
 	struct workpool *pool =
-	    xcalloc(1, sizeof(*pool) + (size_t)n_threads * sizeof(pthread_t));
+	    xcalloc(1,
+		    sizeof(*pool) + (size_t)n_threads * sizeof(struct worker));
 	sigset_t all;
 	sigset_t old;
 
 	lock_init(&pool->lock, LOCK_RANK_POOL);
-	cond_init(&pool->wakeup);
 	queue_init(&pool->fast);
 	queue_init(&pool->slow);
 	pool->n_threads = n_threads;
@@ -122,13 +169,16 @@ workpool_new(const char *name, int n_threads)
 	(void)sigfillset(&all);
 	PTOK(pthread_sigmask(SIG_SETMASK, &all, &old));
 	for (int i = 0; i < n_threads; i++) {
+		struct worker *worker = &pool->workers[i];
 		char thread_name[16];
 
+		worker->pool = pool;
+		cond_init(&worker->wakeup);
 		PTOK(
-		    pthread_create(&pool->threads[i], NULL, worker_main, pool));
+		    pthread_create(&worker->thread, NULL, worker_main, worker));
 		(void)snprintf(thread_name, sizeof(thread_name), "%.12s-%d",
 			       name, i % 100);
-		(void)pthread_setname_np(pool->threads[i], thread_name);
+		(void)pthread_setname_np(worker->thread, thread_name);
 	}
 	PTOK(pthread_sigmask(SIG_SETMASK, &old, NULL));
 	return pool;
@@ -145,7 +195,7 @@ workpool_add(struct workpool *pool, bool is_slow, job_fn run, void *arg)
 	lock_take(&pool->lock);
 	*queue->last = job;
 	queue->last = &job->next;
-	PTOK(pthread_cond_signal(&pool->wakeup));
+	wake_one_locked(pool);
 	lock_release(&pool->lock);
 }
 
@@ -156,11 +206,12 @@ workpool_free(struct workpool *pool)
 		return;
 	lock_take(&pool->lock);
 	pool->is_stopping = true;
-	PTOK(pthread_cond_broadcast(&pool->wakeup));
+	wake_all_locked(pool);
 	lock_release(&pool->lock);
 	for (int i = 0; i < pool->n_threads; i++)
-		PTOK(pthread_join(pool->threads[i], NULL));
-	PTOK(pthread_cond_destroy(&pool->wakeup));
+		PTOK(pthread_join(pool->workers[i].thread, NULL));
+	for (int i = 0; i < pool->n_threads; i++)
+		PTOK(pthread_cond_destroy(&pool->workers[i].wakeup));
 	lock_done(&pool->lock);
 	free(pool);
 }

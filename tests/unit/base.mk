@@ -7,3 +7,7 @@ check_PROGRAMS += %D%/test_fs_tree
 tests_unit_test_fs_tree_SOURCES = %D%/test_fs_tree.c
 tests_unit_test_fs_tree_LDADD = $(BASE_LIBS)
 TESTS += %D%/test_fs_tree
+check_PROGRAMS += %D%/test_workpool
+tests_unit_test_workpool_SOURCES = %D%/test_workpool.c
+tests_unit_test_workpool_LDADD = $(BASE_LIBS)
+TESTS += %D%/test_workpool
