@@ -157,3 +157,14 @@ answer_label_patch(struct request *request, struct services *services,
 	*ret = document_response(200, doc, revision);
 	return 0;
 }
+
+int
+take_task(struct request *request, struct record_ref *ret_ref,
+	  struct skiff_error *err)
+{
+	ret_ref->kind = RECORD_TASK;
+	ret_ref->key = request_param(request, "id");
+	if (take_namespace(request, &ret_ref->ns, err) < 0)
+		return -1;
+	return id_check("task", ret_ref->key, err);
+}

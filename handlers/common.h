@@ -18,6 +18,10 @@
 int take_namespace(struct request *request, const char **ret_ns,
 		   struct skiff_error *err);
 
+/* The task that {ns} and {id} of the path name. */
+int take_task(struct request *request, struct record_ref *ret_ref,
+	      struct skiff_error *err);
+
 /* 200 with the stored document and its ETag. */
 int answer_record(struct services *services, const struct record_ref *ref,
 		  struct response **ret, struct skiff_error *err);

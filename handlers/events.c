@@ -68,17 +68,54 @@ take_event(void *arg, int64_t id, const char *topic, const char *doc)
 	}
 }
 
-/* The next batch from the log into the outbox. */
+/* The ids from after on to before oldest are not in the log any more. */
+static void
+tell_gap(struct follower *follower, int64_t oldest)
+{
+	char text[64];
+	int n;
+
+	n = snprintf(text, sizeof(text),
+		     "{\"from\":%" PRId64 ",\"to\":%" PRId64 "}",
+		     follower->after + 1, oldest - 1);
+	if (follower->is_sse)
+		sse_event(&follower->outbox.text, 0, "gap", text, (size_t)n);
+	else
+		strbuf_addf(&follower->outbox.text, "{\"gap\":%s}\n", text);
+	follower->after = oldest - 1;
+}
+
+/* The next batch into the outbox; 1 when there may be more, 0 the end. */
+static int
+read_batch(struct follower *follower, struct skiff_error *err)
+{
+	int64_t oldest;
+	int64_t newest;
+	int n;
+
+	if (event_bounds(follower->services->db, &oldest, &newest, err) < 0)
+		return -1;
+	if (follower->after + 1 < oldest)
+		tell_gap(follower, oldest);
+	n = event_read(follower->services->db, follower->ns, follower->after,
+		       BATCH, take_event, follower, err);
+	if (n < 0)
+		return -1;
+	/* What was left out up to here belongs to other namespaces. */
+	if (n < BATCH && follower->after < newest)
+		follower->after = newest;
+	return n > 0;
+}
+
 static void
 read_on(struct follower *follower)
 {
 	struct skiff_error err = ERROR_INIT;
-	int n = event_read(follower->services->db, follower->ns,
-			   follower->after, BATCH, take_event, follower, &err);
+	int r = read_batch(follower, &err);
 
-	if (n < 0)
+	if (r < 0)
 		log_failure(LOG_WARN, &err, "event stream");
-	follower->is_done = n < 0 || (n == 0 && !follower->does_follow);
+	follower->is_done = r < 0 || (r == 0 && !follower->does_follow);
 	if (follower->is_done && follower->is_stopping)
 		sse_event(&follower->outbox.text, 0, "shutdown", "{}", 2);
 }
@@ -101,6 +138,11 @@ idle_events(void *arg, char *buf, size_t max)
 {
 	struct follower *follower = arg;
 
+	/* So that its place keeps up while others' events are trimmed. */
+	if (outbox_is_empty(&follower->outbox) && !follower->is_done)
+		read_on(follower);
+	if (!outbox_is_empty(&follower->outbox))
+		return outbox_send(&follower->outbox, buf, max);
 	if (follower->is_sse)
 		return idle_comment(arg, buf, max);
 	*buf = '\n';
@@ -152,23 +194,6 @@ take_start(struct request *request, int64_t newest, int64_t *ret_after,
 	return 1;
 }
 
-/* The log no longer reaches back to what the client wants next. */
-static void
-tell_gap(struct follower *follower, int64_t oldest)
-{
-	char text[64];
-	int n;
-
-	n = snprintf(text, sizeof(text),
-		     "{\"from\":%" PRId64 ",\"to\":%" PRId64 "}",
-		     follower->after + 1, oldest - 1);
-	if (follower->is_sse)
-		sse_event(&follower->outbox.text, 0, "gap", text, (size_t)n);
-	else
-		strbuf_addf(&follower->outbox.text, "{\"gap\":%s}\n", text);
-	follower->after = oldest - 1;
-}
-
 static int
 answer_events(struct request *request, struct services *services,
 	      const char *ns, struct response **ret, struct skiff_error *err)
@@ -191,15 +216,14 @@ answer_events(struct request *request, struct services *services,
 	follower = xcalloc(1, sizeof(*follower));
 	follower->services = services;
 	follower->ns = ns ? xstrdup(ns) : NULL;
-	follower->after = has_start || does_follow ? after : 0;
+	/* The whole history, without a place to begin and without an end. */
+	follower->after = has_start || does_follow ? after : oldest - 1;
 	follower->is_sse = !request_accepts(request, "application/x-ndjson");
 	follower->does_follow = does_follow;
 	follower->outbox = (struct outbox)OUTBOX_INIT;
 	follower->watch = watch_new(services->bus, ns, NULL, request);
 	if (follower->is_sse)
 		sse_retry(&follower->outbox.text, SSE_RETRY_MS);
-	if (has_start && oldest > 0 && after + 1 < oldest)
-		tell_gap(follower, oldest);
 
 	*ret = response_stream(200,
 			       follower->is_sse ? SSE_CONTENT_TYPE

@@ -59,7 +59,7 @@ HANDLER(containers_get);
 HANDLER(containers_patch);
 HANDLER(containers_delete);
 
-/* tasks.c, logs.c */
+/* tasks.c, wait.c, logs.c */
 HANDLER(tasks_list);
 HANDLER(tasks_create);
 HANDLER(tasks_get);

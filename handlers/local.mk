@@ -18,5 +18,6 @@ libhandlers_a_SOURCES = \
 	%D%/snapshots.c \
 	%D%/system.c \
 	%D%/tasks.c \
+	%D%/wait.c \
 	%D%/watch.c %D%/watch.h
 nodist_libhandlers_a_SOURCES = openapi/openapi_json.c

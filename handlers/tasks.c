@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * N/tasks: the running side of containers. Their output is in
- * handlers/logs.c.
+ * N/tasks: the running side of containers. Waiting for their end is in
+ * handlers/wait.c, their output in handlers/logs.c.
  */
 #include "config.h"
 
@@ -14,27 +14,12 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/strbuf.h"
 #include "handlers/common.h"
-#include "handlers/watch.h"
 #include "runtime/spec/wishes.h"
 #include "runtime/task.h"
-
-#define WAIT_MAX_NS (INT64_C(365) * 86400 * NS_PER_SECOND)
-
-static int
-take_task(struct request *request, struct record_ref *ret_ref,
-	  struct skiff_error *err)
-{
-	ret_ref->kind = RECORD_TASK;
-	ret_ref->key = request_param(request, "id");
-	if (take_namespace(request, &ret_ref->ns, err) < 0)
-		return -1;
-	return id_check("task", ret_ref->key, err);
-}
 
 int
 tasks_list(struct request *request, void *context, struct response **ret,
@@ -217,102 +202,6 @@ tasks_kill(struct request *request, void *context, struct response **ret,
 		      kill.want_all, err) < 0)
 		return -1;
 	return answer_record(services, &ref, ret, err);
-}
-
-/* --- wait -------------------------------------------------------------- */
-
-struct waiter {
-	struct services *services;
-	struct watch *watch;
-	char *ns;
-	char *id;
-};
-
-static void
-waiter_free(void *arg)
-{
-	struct waiter *waiter = arg;
-
-	watch_free(waiter->watch);
-	free(waiter->ns);
-	free(waiter->id);
-	free(waiter);
-}
-
-/* {exit_status, exited_at, reason?} of a stopped task. */
-static json_t *
-exit_of(const json_t *task)
-{
-	static const char *const fields[] = { "exit_status", "exited_at",
-					      "reason" };
-	json_t *exit = json_object();
-
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		json_t *value = json_object_get(task, fields[i]);
-
-		if (value)
-			(void)json_object_set(exit, fields[i], value);
-	}
-	return exit;
-}
-
-static int
-poll_exit(void *arg, bool timed_out, struct response **ret,
-	  struct skiff_error *err)
-{
-	struct waiter *waiter = arg;
-	struct record_ref ref = { RECORD_TASK, waiter->ns, waiter->id };
-	cleanup_json json_t *task = NULL;
-	cleanup_json json_t *exit = NULL;
-	cleanup_free char *doc = NULL;
-	int64_t revision;
-
-	if (record_get(waiter->services->db, &ref, &doc, &revision, err) < 0)
-		return -1;
-	if (json_parse(doc, strlen(doc), &task, err) < 0)
-		return -1;
-	if (strcmp(json_get_text(task, "state"), "stopped") == 0) {
-		exit = exit_of(task);
-		*ret = response_json(200, exit);
-		return 0;
-	}
-	if (timed_out) {
-		(void)err_set(err, SKIFF_DEADLINE_EXCEEDED,
-			      "task %s is still %s", waiter->id,
-			      json_get_text(task, "state"));
-		return err_state(err, json_get_text(task, "state"));
-	}
-	return 0;
-}
-
-static const struct wait_ops wait_for_exit = {
-	.poll = poll_exit,
-	.free = waiter_free,
-};
-
-int
-tasks_wait(struct request *request, void *context, struct response **ret,
-	   struct skiff_error *err)
-{
-	struct deadline deadline = DEADLINE_NEVER;
-	struct services *services = context;
-	struct waiter *waiter;
-	struct record_ref ref;
-	int64_t timeout_ns;
-
-	if (take_task(request, &ref, err) < 0 ||
-	    request_query_duration(request, "timeout", -1, &timeout_ns, err) <
-		0)
-		return -1;
-	if (timeout_ns >= 0 && timeout_ns < WAIT_MAX_NS)
-		deadline = deadline_in_ms(timeout_ns / NS_PER_MS);
-	waiter = xcalloc(1, sizeof(*waiter));
-	waiter->services = services;
-	waiter->ns = xstrdup(ref.ns);
-	waiter->id = xstrdup(ref.key);
-	waiter->watch = watch_new(services->bus, ref.ns, ref.key, request);
-	*ret = response_wait(&wait_for_exit, waiter, deadline);
-	return 0;
 }
 
 /* --- pids, delete ------------------------------------------------------ */

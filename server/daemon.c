@@ -38,7 +38,6 @@
 #define SOCKET_GROUP "skiff"
 #define STOP_GRACE_MS 5000
 #define WORKERS 24
-#define EVENTS_KEPT 100000
 
 struct daemon {
 	const struct options *options;
@@ -110,13 +109,23 @@ raise_file_limit(void)
 /* --- the objects --------------------------------------------------------- */
 
 static int
+trim_events(struct daemon *daemon, struct skiff_error *err)
+{
+	uint64_t keep;
+
+	if (parse_u64(daemon->options->events_kept, INT32_MAX, &keep, err) < 0)
+		return err_wrap(err, "--events-kept");
+	return event_trim(daemon->db, (int64_t)keep, err);
+}
+
+static int
 open_store(struct daemon *daemon, struct skiff_error *err)
 {
 	const char *root = daemon->options->root;
 
 	daemon->bus = bus_new();
 	if (db_open(root, daemon->bus, &daemon->db, err) < 0 ||
-	    event_trim(daemon->db, EVENTS_KEPT, err) < 0 ||
+	    trim_events(daemon, err) < 0 ||
 	    content_open(daemon->db, daemon->root_fd, &daemon->content, err) <
 		0 ||
 	    snapshots_open(daemon->db, root, &daemon->snapshots, err) < 0)
@@ -263,6 +272,15 @@ daemon_start(const struct options *options, struct daemon **ret_daemon,
 		return -1;
 	*ret_daemon = STEAL_PTR(daemon);
 	return 0;
+}
+
+void
+daemon_tend(struct daemon *daemon)
+{
+	struct skiff_error err = ERROR_INIT;
+
+	if (trim_events(daemon, &err) < 0)
+		log_failure(LOG_WARN, &err, "trim the event log");
 }
 
 void

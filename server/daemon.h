@@ -17,6 +17,8 @@ struct options;
  */
 int daemon_start(const struct options *options, struct daemon **ret_daemon,
 		 struct skiff_error *err);
+/* What is due now and then: trims the event log. */
+void daemon_tend(struct daemon *daemon);
 /* Ends what serves, in reverse; tasks go on running. */
 void daemon_stop(struct daemon *daemon);
 DEFINE_CLEANUP(struct daemon *, daemon_stop)

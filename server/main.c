@@ -16,6 +16,7 @@
 #include "options.h"
 
 #define EXIT_USAGE 2
+#define TEND_SECONDS 60
 
 /* SIGTERM and SIGINT end the daemon; they are blocked in every thread. */
 static void
@@ -33,6 +34,7 @@ run(const struct options *options)
 {
 	struct skiff_error err = ERROR_INIT;
 	struct daemon *daemon;
+	const struct timespec tending = { .tv_sec = TEND_SECONDS };
 	sigset_t ending;
 	int signal_number;
 
@@ -43,7 +45,8 @@ run(const struct options *options)
 	}
 	footprint_trim();
 	log_info("skiffd %s is ready", PACKAGE_VERSION);
-	(void)sigwait(&ending, &signal_number);
+	while ((signal_number = sigtimedwait(&ending, NULL, &tending)) < 0)
+		daemon_tend(daemon);
 	log_info("ending on SIG%s; tasks go on running",
 		 sigabbrev_np(signal_number));
 	daemon_stop(daemon);

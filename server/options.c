@@ -60,6 +60,8 @@ static const struct option_row rows[] = {
 	TEXT_ROW(registry_ca, "registry-ca", "FILE", NULL,
 		 "PEM certificates that registries are checked with, besides\n"
 		 "                       the system's"),
+	TEXT_ROW(events_kept, "events-kept", "NUMBER", "100000",
+		 "events that stay in the log"),
 	LIST_ROW(hosts, "host-name", "NAME",
 		 "a name that the Host header may have on TCP, besides\n"
 		 "                       localhost, 127.0.0.1 and [::1]"),

@@ -16,6 +16,7 @@ struct options {
 	char *log_level;    /* error, warn, info, debug */
 	char *shim;	    /* skiff-shim's path */
 	char *registry_ca;  /* PEM file for registries, or NULL */
+	char *events_kept;  /* how many; a number, checked at start */
 	struct strv hosts;  /* names that Host may have on TCP */
 };
 

@@ -361,10 +361,30 @@ struct removal {
 	int64_t if_match;
 };
 
+/* A container's snapshot has the container's id, and goes with it. */
+static int
+refuse_used(struct tx *tx, const struct removal *removal,
+	    struct skiff_error *err)
+{
+	const struct record_ref ref = { RECORD_CONTAINER, removal->ns,
+					removal->key };
+
+	if (!record_exists(tx_conn(tx), &ref))
+		return 0;
+	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+		      "container %s stands on the snapshot, which goes with it",
+		      removal->key);
+	(void)err_reason(err, "snapshot_in_use");
+	return err_object(err, "snapshot", removal->key);
+}
+
 static int
 remove_in(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	const struct removal *removal = arg;
+
+	if (refuse_used(tx, removal, err) < 0)
+		return -1;
 
 	return snapshot_remove_in(removal->snapshots, tx, removal->ns,
 				  removal->key, removal->if_match, err);

@@ -79,7 +79,8 @@ int snapshot_commit(struct snapshots *snapshots, const char *ns,
 		    const char *name, const char *key, const json_t *labels,
 		    json_t **ret_object, struct skiff_error *err);
 /*
- * SKIFF_FAILED_PRECONDITION, "cannot remove snapshot with child". The
+ * SKIFF_FAILED_PRECONDITION: "cannot remove snapshot with child", or reason
+ * "snapshot_in_use" for that of a container (snapshot_remove() only). The
  * directory goes when no snapshot names it any more.
  */
 int snapshot_remove(struct snapshots *snapshots, const char *ns,

@@ -117,6 +117,20 @@ def many_followers_each_get_every_event_once_and_in_order():
 
 
 @test
+def a_log_that_no_longer_reaches_back_tells_the_gap():
+    with Daemon("short", args=["--events-kept", "10"]) as s:
+        for i in range(30):
+            make(s, "g%d" % i)
+        s.restart()
+        with s.sse("/v1/events?after=5") as stream:
+            first = stream.next()
+            equal((first["event"], json.loads(first["data"])),
+                  ("gap", {"from": 6, "to": 20}))
+            equal(int(stream.next()["id"]), 21)
+        equal([e["id"] for e in s.events(20)], list(range(21, 31)))
+
+
+@test
 def the_daemon_says_shutdown_before_it_closes():
     s = the_daemon()
     with s.sse("/v1/events") as stream:

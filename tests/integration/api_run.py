@@ -124,6 +124,37 @@ def wait_answers_when_the_task_ends_or_the_time_is_up():
 
 
 @test
+def a_waiter_learns_the_exit_of_a_task_that_is_deleted_at_once():
+    s = the_daemon()
+    name = image(s)
+    for _ in range(5):
+        s.run("brief", name, ["sleep", "1000"])
+        answers = []
+        waiter = threading.Thread(
+            target=lambda: answers.append(s.wait_task("brief")))
+        waiter.start()
+        # Both loops turn a few times, so the wait has been taken up.
+        for _ in range(16):
+            s.get("/v1/version")
+        s.delete(N + "/tasks/brief?force=true", expect=200)
+        s.post(N + "/tasks", {"container": "brief"}, expect=201)
+        waiter.join()
+        check(answers[0]["exit_status"] == 137, answers)
+        remove(s, "brief")
+
+
+@test
+def the_snapshot_of_a_container_is_not_taken_from_under_it():
+    s = the_daemon()
+    s.post(N + "/containers", {"id": "stands", "image": image(s),
+                               "args": ["true"]}, expect=201)
+    problem = s.delete(N + "/snapshots/overlay/stands", expect=409).json
+    equal(problem["reason"], "snapshot_in_use")
+    remove(s, "stands")
+    s.get(N + "/snapshots/overlay/stands", expect=404)
+
+
+@test
 def a_follower_of_the_log_gets_every_byte_until_the_end():
     s = the_daemon()
     s.run("writer", image(s),
