@@ -133,7 +133,19 @@ def main(program="skiffd"):
         finally:
             signal.alarm(0)
         print("ok %d - %s%s" % (number, function.__name__, verdict))
-    sys.exit(1 if n_failed else 0)
+    sys.exit(1 if n_failed or not _all_end_well() else 0)
+
+
+def _all_end_well():
+    """Whether every daemon ends with 0 and without a sanitizer's words."""
+    try:
+        for daemon in Daemon.all:
+            if daemon.process:
+                daemon.stop()
+    except Exception:
+        diagnose(traceback.format_exc() + daemon.log_tail(100))
+        return False
+    return True
 
 
 # --- waiting -----------------------------------------------------------
