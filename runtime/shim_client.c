@@ -363,6 +363,7 @@ start_process(const struct shim_options *options, int ready_fd, int *ret_pidfd,
 	/* Not the daemon's environment: it may hold secrets. */
 	strv_add(&env, "LC_ALL=C");
 	keep_variable(&env, "SKIFF_FAILPOINTS");
+	keep_variable(&env, "SKIFF_FAILPOINTS_TRACE");
 	keep_variable(&env, "ASAN_OPTIONS");
 	keep_variable(&env, "UBSAN_OPTIONS");
 	process.argv = argv.items;

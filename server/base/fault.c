@@ -7,6 +7,7 @@
 #include "base/fault.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -18,7 +19,13 @@
 
 #include "base/cleanup.h"
 
-enum action { ACTION_NONE, ACTION_ERROR, ACTION_CRASH, ACTION_DELAY };
+enum action {
+	ACTION_NONE,
+	ACTION_PRINT,
+	ACTION_ERROR,
+	ACTION_CRASH,
+	ACTION_DELAY
+};
 
 struct point {
 	const char *name;
@@ -50,7 +57,7 @@ bad(struct skiff_error *err, const char *term)
 {
 	return err_set(err, SKIFF_INVALID_ARGUMENT,
 		       "SKIFF_FAILPOINTS: \"%.128s\" is not "
-		       "name=[N*]error(ERRNO)|crash|delay(MS)",
+		       "name=[N*]error(ERRNO)|crash|delay(MS)|print",
 		       term);
 }
 
@@ -64,6 +71,10 @@ parse_action(struct point *point, const char *text)
 		text += n;
 	if (strcmp(text, "crash") == 0) {
 		point->action = ACTION_CRASH;
+		return 0;
+	}
+	if (strcmp(text, "print") == 0) {
+		point->action = ACTION_PRINT;
 		return 0;
 	}
 	if (sscanf(text, "delay(%d)%n", &point->argument, &n) == 1 &&
@@ -131,6 +142,20 @@ fault_list(void)
 		(void)printf("%s\t%s\n", points[i].name, points[i].scenario);
 }
 
+/* One line a hit, appended whole: many processes share the file. */
+static void
+trace(const struct point *point)
+{
+	const char *path = getenv("SKIFF_FAILPOINTS_TRACE");
+	cleanup_close int fd = -1;
+
+	if (!path)
+		return;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		(void)dprintf(fd, "%d %s\n", (int)getpid(), point->name);
+}
+
 int
 fault_hit_slow(enum fault_point which, struct skiff_error *err)
 {
@@ -141,10 +166,13 @@ fault_hit_slow(enum fault_point which, struct skiff_error *err)
 	};
 	int hit = atomic_fetch_add(&point->n_hits, 1) + 1;
 
-	if (point->only_hit && hit != point->only_hit)
+	if (point->action == ACTION_NONE ||
+	    (point->only_hit && hit != point->only_hit))
 		return 0;
+	trace(point);
 	switch (point->action) {
 	case ACTION_NONE:
+	case ACTION_PRINT:
 		return 0;
 	case ACTION_ERROR:
 		return err_errno(err, point->argument, "failpoint %s",

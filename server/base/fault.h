@@ -9,8 +9,10 @@
  *
  * SKIFF_FAILPOINTS="blob.rename=error(ENOSPC);task.start=2*crash" sets
  * them. Actions: error(ERRNO), crash (SIGKILL to the own process),
- * delay(MS); N* in front acts on the N-th hit only. Read once, when the
- * program starts; shims inherit it. A hit costs one load while none is set.
+ * delay(MS), print (nothing); N* in front acts on the N-th hit only. Each
+ * action taken appends "<pid> <name>" to the file SKIFF_FAILPOINTS_TRACE, so
+ * that a test knows its fault came to pass. Read once, when the program
+ * starts; shims inherit both. A hit costs one load while none is set.
  */
 #include <stdbool.h>
 
