@@ -10,9 +10,8 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "handlers/common.h"
-#include "store/content/content.h"
+#include "runtime/task.h"
 #include "store/namespace.h"
-#include "store/snapshot/snapshots.h"
 
 struct namespace_body {
 	char *name;
@@ -116,8 +115,7 @@ namespaces_delete(struct request *request, void *context, struct response **ret,
 	if (namespace_delete(services->db, services->content,
 			     services->snapshots, ns, if_match, err) < 0)
 		return -1;
+	tasks_forget_namespace(services->tasks, ns);
 	*ret = response_empty(204);
-	content_empty_trash(services->content);
-	snapshots_empty_trash(services->snapshots);
 	return 0;
 }

@@ -17,6 +17,7 @@ libruntime_a_SOURCES = \
 	%D%/task.c %D%/task.h %D%/task_internal.h \
 	%D%/task_record.c \
 	%D%/task_recover.c \
+	%D%/task_places.c \
 	%D%/task_settle.c \
 	%D%/task_table.c
 

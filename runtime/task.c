@@ -414,21 +414,6 @@ make_dirs(struct tasks *tasks, struct skiff_error *err)
 	return 0;
 }
 
-/*
- * The runtime removes a task's own cgroup but not those above it; while
- * there are no tasks they are nobody's.
- */
-static void
-prune_cgroups(struct tasks *tasks)
-{
-	struct skiff_error busy = ERROR_INIT;
-	struct cgroup_dirs dirs;
-
-	if (!tasks->first && tasks->cgroup_prefix &&
-	    cgroup_dirs_from_path(tasks->cgroup_prefix, &dirs, &busy) == 0)
-		(void)cgroup_remove(&dirs, deadline_in_ms(0), &busy);
-}
-
 int
 tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	   struct skiff_error *err)
@@ -450,7 +435,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->pool = workpool_new("task", TASK_JOB_THREADS);
 	if (make_dirs(tasks, err) < 0 || tasks_recover(tasks, err) < 0)
 		return -1;
-	prune_cgroups(tasks);
+	task_places_sweep(tasks);
 	*ret_tasks = STEAL_PTR(tasks);
 	return 0;
 }
@@ -465,7 +450,7 @@ tasks_close(struct tasks *tasks)
 	monitor_free(tasks->monitor);
 	log_watches_free(tasks->log_watches);
 	workpool_free(tasks->pool);
-	prune_cgroups(tasks);
+	task_places_sweep(tasks);
 	while ((task = tasks->first) != NULL) {
 		tasks->first = task->next;
 		task_free(task);

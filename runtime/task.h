@@ -37,7 +37,7 @@ struct tasks_options {
 	const char *state;	   /* sockets go to state/s */
 	const char *shim_path;	   /* skiff-shim */
 	const char *runtime_path;  /* NULL: there is none */
-	const char *cgroup_prefix; /* above all tasks' cgroups */
+	const char *cgroup_prefix; /* above all cgroups of this daemon */
 };
 
 /*
@@ -51,6 +51,9 @@ int tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 /* Shims and containers go on running. No call may be under way. */
 void tasks_close(struct tasks *tasks);
 DEFINE_CLEANUP(struct tasks *, tasks_close)
+
+/* A namespace was deleted: removes what its tasks shared. Best effort. */
+void tasks_forget_namespace(struct tasks *tasks, const char *ns);
 
 /*
  * Creates the task of a container: mounts, directory, shim, the runtime's

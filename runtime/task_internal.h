@@ -112,6 +112,11 @@ int task_record_exited(struct task *task, const struct shim_exit *exit,
 int task_record_delete(struct task *task, const struct shim_exit *exit,
 		       json_t **ret_exit, struct skiff_error *err);
 
+/* --- what tasks of a namespace share, runtime/task_places.c ------------- */
+
+/* At the start and the end, when there is no task at all. */
+void task_places_sweep(struct tasks *tasks);
+
 /* --- after a restart, runtime/task_recover.c --------------------------- */
 
 int tasks_recover(struct tasks *tasks, struct skiff_error *err);
