@@ -223,26 +223,40 @@ task_create(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
 
 /* --- start, kill, delete ----------------------------------------------- */
 
-int
-task_start(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
-	   int64_t *ret_revision, struct skiff_error *err)
+/* Through the shim, unless it was and only the record does not know. */
+static int
+start_step(struct task *task, struct skiff_error *err)
 {
-	CLEANUP(end_step) struct task *task = begin_step(tasks, ns, id, err);
-	struct skiff_error unsaid = ERROR_INIT;
-
-	if (!task)
-		return -1;
+	if (task->is_start_unsaid)
+		return 0;
 	if (task->state != TASK_CREATED)
 		return refuse(task, "start", err);
 	if (fault_hit(FAULT_TASK_START_BEFORE, err) < 0 ||
 	    shim_start(task->client, deadline_in_ms(TASK_STEP_TIMEOUT_MS),
 		       err) < 0)
-		return err_wrap(err, "start task %s", id);
+		return err_wrap(err, "start task %s", task->id);
 	/* It runs, whether or not that can be written down now. */
 	task->state = TASK_RUNNING;
+	task->is_start_unsaid = true;
+	return 0;
+}
+
+int
+task_start(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
+	   int64_t *ret_revision, struct skiff_error *err)
+{
+	static const struct shim_event started = { .type = SHIM_EVENT_NONE };
+	CLEANUP(end_step) struct task *task = begin_step(tasks, ns, id, err);
+	struct skiff_error unsaid = ERROR_INIT;
+
+	if (!task || start_step(task, err) < 0)
+		return -1;
 	if (task_record_started(task, shim_client_init_pid(task->client),
-				ret_doc, ret_revision, err) < 0)
+				ret_doc, ret_revision, err) < 0) {
+		task_settle_later(task, &started);
 		return err_wrap(err, "task %s was started: record", id);
+	}
+	task->is_start_unsaid = false;
 	(void)fault_hit(FAULT_TASK_START_AFTER, &unsaid);
 	return 0;
 }
@@ -292,6 +306,7 @@ delete_step(struct task *task, json_t **ret_exit, struct skiff_error *err)
 	if (fault_hit(FAULT_TASK_DELETE_BEFORE, err) < 0 ||
 	    take_down(task, &exit, err) < 0 ||
 	    fault_hit(FAULT_TASK_DELETE_ROW_BEFORE, err) < 0 ||
+	    task_say_start(task, err) < 0 ||
 	    task_record_delete(task, &exit, ret_exit, err) < 0)
 		return -1;
 	task->state = TASK_DELETED;
@@ -421,6 +436,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	CLEANUP(tasks_closep) struct tasks *tasks = xcalloc(1, sizeof(*tasks));
 
 	lock_init(&tasks->lock, LOCK_RANK_TASK_TABLE);
+	cond_init(&tasks->ending);
 	tasks->db = options->db;
 	tasks->snapshots = options->snapshots;
 	tasks->root = xasprintf("%s/tasks", options->root);
@@ -449,12 +465,17 @@ tasks_close(struct tasks *tasks)
 		return;
 	monitor_free(tasks->monitor);
 	log_watches_free(tasks->log_watches);
+	lock_take(&tasks->lock);
+	tasks->is_ending = true;
+	PTOK(pthread_cond_broadcast(&tasks->ending));
+	lock_release(&tasks->lock);
 	workpool_free(tasks->pool);
 	task_places_sweep(tasks);
 	while ((task = tasks->first) != NULL) {
 		tasks->first = task->next;
 		task_free(task);
 	}
+	PTOK(pthread_cond_destroy(&tasks->ending));
 	lock_done(&tasks->lock);
 	free(tasks->cgroup_prefix);
 	free(tasks->runtime_path);

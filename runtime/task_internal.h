@@ -44,7 +44,8 @@ struct task {
 	struct lock step;
 	/* guarded by step: */
 	enum task_state state;
-	char *cgroups_path; /* or NULL */
+	bool is_start_unsaid; /* it runs, and the record does not know */
+	char *cgroups_path;   /* or NULL */
 	bool has_terminal;
 	/* Set once, before the task can be found; NULL when it is gone. */
 	struct shim_client *client;
@@ -64,6 +65,8 @@ struct tasks {
 	struct workpool *pool;
 	struct lock lock;
 	struct task *first; /* guarded by lock */
+	bool is_ending;	    /* guarded by lock */
+	pthread_cond_t ending;
 };
 
 /* --- the table, runtime/task_table.c ---------------------------------- */
@@ -96,6 +99,13 @@ int task_settle_exit(struct task *task, const struct shim_exit *exit,
  * exit record says, or as killed. Called with the step held.
  */
 int task_settle_lost(struct task *task, struct skiff_error *err);
+/* Records a start that could not be recorded when it happened. */
+int task_say_start(struct task *task, struct skiff_error *err);
+/*
+ * Does one of these three (EXITED, GONE, NONE) elsewhere, again and again
+ * until it is recorded or the daemon ends.
+ */
+void task_settle_later(struct task *task, const struct shim_event *event);
 /* From now on the monitor hears the shim. The client is set. */
 void task_watch(struct task *task);
 

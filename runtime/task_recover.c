@@ -47,8 +47,6 @@ static int
 follow_shim(struct task *task, struct skiff_error *err)
 {
 	struct shim_status status;
-	int64_t revision;
-	char *doc;
 
 	if (task->state == TASK_STOPPED)
 		return 0;
@@ -57,12 +55,11 @@ follow_shim(struct task *task, struct skiff_error *err)
 		return -1;
 	if (task->state == TASK_CREATED && status.phase != SHIM_CREATED &&
 	    (status.phase == SHIM_RUNNING || status.exit.was_started)) {
-		if (task_record_started(task, status.init_pid, &doc, &revision,
-					err) < 0)
-			return -1;
-		free(doc);
 		task->state = TASK_RUNNING;
+		task->is_start_unsaid = true;
 	}
+	if (task_say_start(task, err) < 0)
+		return -1;
 	if (status.phase == SHIM_STOPPED)
 		return task_settle_exit(task, &status.exit, NULL, err);
 	return 0;
@@ -84,6 +81,18 @@ settle(struct task *task, struct skiff_error *err)
 	return 0;
 }
 
+/* A shim that lives says it again to who watches it. */
+static void
+settle_again(struct task *task)
+{
+	static const struct shim_event gone = { .type = SHIM_EVENT_GONE };
+
+	if (task->client)
+		task_watch(task);
+	else
+		task_settle_later(task, &gone);
+}
+
 static void
 run_settle_job(void *arg)
 {
@@ -92,9 +101,11 @@ run_settle_job(void *arg)
 	struct settling *settling = job->settling;
 
 	lock_take(&job->task->step);
-	if (settle(job->task, &err) < 0)
+	if (settle(job->task, &err) < 0) {
 		log_failure(LOG_ERROR, &err, "recover task %s/%s",
 			    job->task->ns, job->task->id);
+		settle_again(job->task);
+	}
 	lock_release(&job->task->step);
 	task_unref(job->task);
 	free(job);

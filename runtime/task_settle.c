@@ -23,7 +23,24 @@
 #include "base/workpool.h"
 
 #define CLEANUP_TIMEOUT_MS 20000
+#define RETRY_MS 1000
 #define STATUS_KILLED (128 + SIGKILL)
+
+int
+task_say_start(struct task *task, struct skiff_error *err)
+{
+	cleanup_free char *doc = NULL;
+	int64_t revision;
+
+	assert(lock_is_held(&task->step));
+	if (!task->is_start_unsaid)
+		return 0;
+	if (task_record_started(task, shim_client_init_pid(task->client), &doc,
+				&revision, err) < 0)
+		return -1;
+	task->is_start_unsaid = false;
+	return 0;
+}
 
 int
 task_settle_exit(struct task *task, const struct shim_exit *exit,
@@ -33,6 +50,7 @@ task_settle_exit(struct task *task, const struct shim_exit *exit,
 	if (task->state == TASK_STOPPED || task->state == TASK_DELETED)
 		return 0;
 	if (fault_hit(FAULT_TASK_EXIT_BEFORE, err) < 0 ||
+	    task_say_start(task, err) < 0 ||
 	    task_record_exited(task, exit, reason, err) < 0)
 		return err_wrap(err, "exit of task %s", task->id);
 	task->state = TASK_STOPPED;
@@ -80,11 +98,62 @@ task_settle_lost(struct task *task, struct skiff_error *err)
 	return task_settle_exit(task, &exit, reason, err);
 }
 
-/* One thing that the monitor heard, to be dealt with where it may block. */
+/* One thing that was heard, to be dealt with where it may block. */
 struct news {
 	struct task *task;
-	struct shim_event event;
+	struct shim_event event; /* NONE: only that it was started */
 };
+
+static int
+settle_once(const struct news *news, struct skiff_error *err)
+{
+	struct task *task = news->task;
+
+	LOCK_SCOPE(&task->step);
+	if (task->state == TASK_STOPPED || task->state == TASK_DELETED)
+		return 0;
+	if (news->event.type == SHIM_EVENT_EXITED)
+		return task_settle_exit(task, &news->event.exit, NULL, err);
+	if (news->event.type == SHIM_EVENT_GONE)
+		return task_settle_lost(task, err);
+	return task_say_start(task, err);
+}
+
+static void
+news_free(struct news *news)
+{
+	task_unref(news->task);
+	free(news);
+}
+
+/* False when the daemon ends: the next one asks the shims. */
+static bool
+pause_before_retry(struct tasks *tasks)
+{
+	struct deadline deadline = deadline_in_ms(RETRY_MS);
+
+	LOCK_SCOPE(&tasks->lock);
+	while (!tasks->is_ending)
+		if (!cond_wait(&tasks->ending, &tasks->lock, deadline))
+			return true;
+	return false;
+}
+
+/* The disk is full, or a process does not want to die: not for ever. */
+static void
+settle_again(void *arg)
+{
+	struct news *news = arg;
+
+	for (;;) {
+		struct skiff_error err = ERROR_INIT;
+
+		if (!pause_before_retry(news->task->tasks) ||
+		    settle_once(news, &err) == 0)
+			break;
+	}
+	news_free(news);
+}
 
 static void
 settle_news(void *arg)
@@ -92,37 +161,39 @@ settle_news(void *arg)
 	struct skiff_error err = ERROR_INIT;
 	struct news *news = arg;
 	struct task *task = news->task;
-	int r;
 
-	lock_take(&task->step);
-	if (task->state == TASK_STOPPED || task->state == TASK_DELETED)
-		r = 0;
-	else if (news->event.type == SHIM_EVENT_EXITED)
-		r = task_settle_exit(task, &news->event.exit, NULL, &err);
-	else
-		r = task_settle_lost(task, &err);
-	lock_release(&task->step);
-	if (r < 0)
-		log_failure(LOG_ERROR, &err, "task %s/%s", task->ns, task->id);
-	task_unref(task);
-	free(news);
+	if (settle_once(news, &err) == 0) {
+		news_free(news);
+		return;
+	}
+	log_failure(LOG_ERROR, &err, "task %s/%s, trying again", task->ns,
+		    task->id);
+	/* Slow ones leave threads to the news of other tasks. */
+	workpool_add(task->tasks->pool, /* is_slow= */ true, settle_again,
+		     news);
+}
+
+void
+task_settle_later(struct task *task, const struct shim_event *event)
+{
+	struct news *news = xcalloc(1, sizeof(*news));
+
+	news->task = task_ref(task);
+	news->event = *event;
+	workpool_add(task->tasks->pool, /* is_slow= */ false, settle_news,
+		     news);
 }
 
 static bool
 hear_shim(void *arg)
 {
 	struct task *task = arg;
-	struct news *news;
 	struct shim_event event;
 
 	shim_client_read_event(task->client, &event);
 	if (event.type == SHIM_EVENT_NONE)
 		return true;
-	news = xcalloc(1, sizeof(*news));
-	news->task = task_ref(task);
-	news->event = event;
-	workpool_add(task->tasks->pool, /* is_slow= */ false, settle_news,
-		     news);
+	task_settle_later(task, &event);
 	return event.type == SHIM_EVENT_EXITED;
 }
 
