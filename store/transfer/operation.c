@@ -12,6 +12,7 @@
 #include "store/transfer/operation.h"
 
 #include <string.h>
+#include <time.h>
 #include <sys/random.h>
 
 #include "base/alloc.h"
@@ -218,6 +219,47 @@ run(struct operation *op)
 	return true;
 }
 
+/* False when the daemon stops: then it will run again. */
+static bool
+pause_before_retry(const struct operation *op)
+{
+	const struct timespec slice = { .tv_nsec = 100000000 };
+
+	for (int i = 0; i < 10; i++) {
+		if (cancel_is_set(&op->transfers->stop))
+			return false;
+		(void)nanosleep(&slice, NULL);
+	}
+	return true;
+}
+
+/*
+ * A disk that is full may have ended it, and keeps the end from being
+ * stored. Who waits hears of it from memory; the record follows as soon as
+ * it can, or would claim that the operation runs.
+ */
+static void
+store_end(struct operation *op)
+{
+	for (bool is_first = true;; is_first = false) {
+		struct skiff_error err = ERROR_INIT;
+
+		if (fault_hit(FAULT_OPERATION_END, &err) == 0 &&
+		    operation_store(op, &err) == 0)
+			return;
+		if (is_first) {
+			log_failure(LOG_ERROR, &err,
+				    "store the end of operation %s, trying "
+				    "again",
+				    op->id);
+			bus_announce(op->transfers->options.bus, op->ns,
+				     op->id);
+		}
+		if (!pause_before_retry(op))
+			return;
+	}
+}
+
 static bool
 is_idle(struct transfers *transfers)
 {
@@ -231,15 +273,9 @@ run_job(void *arg)
 {
 	struct operation *op = arg;
 	struct transfers *transfers = op->transfers;
-	struct skiff_error err = ERROR_INIT;
-	bool has_ended = run(op);
 
-	if (has_ended && (fault_hit(FAULT_OPERATION_END, &err) < 0 ||
-			  operation_store(op, &err) < 0))
-		log_failure(LOG_ERROR, &err,
-			    "operation %s: its end is not "
-			    "stored, it will run again",
-			    op->id);
+	if (run(op))
+		store_end(op);
 	table_remove(op);
 	operations_trim(transfers);
 	bus_announce(transfers->options.bus, op->ns, op->id);
