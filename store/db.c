@@ -19,7 +19,6 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -31,8 +30,6 @@
 #define SOFT_HEAP_BYTES (INT64_C(64) << 20)
 /* For a process before us that is just ending. */
 #define BUSY_MS 1000
-/* Below this much free space the disk still counts as full. */
-#define FULL_UNTIL_BYTES (UINT64_C(1) << 20)
 
 /* For the first access only: page_size and auto_vacuum of a new file. */
 static const char sql_new_file[] = "PRAGMA page_size=4096;"
@@ -122,11 +119,8 @@ sql_exec(sqlite3 *handle, const char *sql, struct skiff_error *err)
 void
 db_note_error(struct db *db, sqlite3 *handle)
 {
-	int healthy = DB_HEALTHY;
-
 	if (code_from_sqlite(handle) == SKIFF_INSUFFICIENT_STORAGE) {
-		(void)atomic_compare_exchange_strong(&db->state, &healthy,
-						     DB_FULL);
+		reserve_enter_full(db);
 		return;
 	}
 	if (!is_final(handle))
@@ -144,20 +138,9 @@ db_note_error(struct db *db, sqlite3 *handle)
 int
 db_check(struct db *db, struct skiff_error *err)
 {
-	int full = DB_FULL;
-	struct statvfs fs;
-
 	switch (atomic_load(&db->state)) {
 	case DB_FULL:
-		if (statvfs(db->root_path, &fs) == 0 &&
-		    fs.f_bavail * fs.f_frsize >= FULL_UNTIL_BYTES) {
-			(void)atomic_compare_exchange_strong(&db->state, &full,
-							     DB_HEALTHY);
-			return 0;
-		}
-		return err_set(err, SKIFF_INSUFFICIENT_STORAGE,
-			       "metadata: the disk of %s is full",
-			       db->root_path);
+		return reserve_refuse_new(db, err);
 	case DB_DEGRADED: {
 		LOCK_SCOPE(&db->why_lock);
 		(void)err_set(err, SKIFF_UNAVAILABLE,
@@ -480,6 +463,7 @@ db_open(const char *root_path, struct bus *bus, struct db **ret_db,
 	    make_private(root_fd, err) < 0 || writer_open(db, err) < 0 ||
 	    readers_open(db, err) < 0 || fs_sync_dir(root_fd, err) < 0)
 		return -1;
+	reserve_make(db);
 	*ret_db = STEAL_PTR(db);
 	return 0;
 }

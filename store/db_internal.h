@@ -60,9 +60,10 @@ struct db {
 	struct conn readers[N_READERS];
 	struct conn *free_readers; /* guarded by readers_lock */
 
-	atomic_int state; /* enum db_state */
-	struct lock why_lock;
-	char why[512]; /* guarded by why_lock */
+	atomic_int state;     /* enum db_state */
+	struct lock why_lock; /* and of the reserve's file */
+	char why[512];	      /* guarded by why_lock */
+	bool reserve_is_used; /* guarded by why_lock */
 };
 
 /* Fills *err from the connection's last error; returns -1. */
@@ -71,6 +72,16 @@ int sql_exec(sqlite3 *handle, const char *sql, struct skiff_error *err);
 
 /* Takes note of a full disk, or of an error that is final for writing. */
 void db_note_error(struct db *db, sqlite3 *handle);
+
+/* --- a full disk, store/reserve.c --------------------------------------- */
+
+/* Best effort: small disks do without. */
+void reserve_make(struct db *db);
+void reserve_enter_full(struct db *db);
+/* Whether there is room again. */
+bool reserve_leave_full(struct db *db);
+/* SKIFF_INSUFFICIENT_STORAGE while the disk is full. */
+int reserve_refuse_new(struct db *db, struct skiff_error *err);
 
 /* Wakes (ns, key) after the COMMIT. */
 void tx_announce(struct tx *tx, const char *ns, const char *key);

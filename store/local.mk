@@ -16,6 +16,7 @@ libstore_a_SOURCES = \
 	%D%/namespace.c %D%/namespace.h \
 	%D%/page.c %D%/page.h \
 	%D%/record.c %D%/record.h \
+	%D%/reserve.c \
 	%D%/writer.c
 nodist_libstore_a_SOURCES = %D%/migrations.c
 

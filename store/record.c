@@ -459,6 +459,8 @@ record_insert(struct tx *tx, const struct record_ref *ref, json_t *object,
 	if (r > 0)
 		return record_error(err, SKIFF_ALREADY_EXISTS, ref,
 				    "already exists");
+	if (reserve_refuse_new(tx->conn->db, err) < 0)
+		return -1;
 	if (ref->kind != RECORD_NAMESPACE &&
 	    need_namespace(tx, ref->ns, err) < 0)
 		return -1;

@@ -214,10 +214,8 @@ run_batch(struct db *db, struct write_request *batch)
 		tx_committed(&tx, db->bus);
 	if (is_lost)
 		fail_all(batch, &why);
-	else if (has_changes)
-		(void)atomic_compare_exchange_strong(&db->state,
-						     &(int){ DB_FULL },
-						     DB_HEALTHY);
+	else if (atomic_load(&db->state) == DB_FULL)
+		(void)reserve_leave_full(db);
 	tx_done(&tx);
 }
 
