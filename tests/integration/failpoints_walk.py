@@ -1,0 +1,272 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every failpoint, each time that a container's life reaches it.
+
+The life (lib_faults.Life) is a pull, a create, a start, an exit and all the
+deletions. A first walk without faults counts how often each point of
+`skiffd --list-failpoints` is reached: a point that is not reached at all
+fails the test. Then each point crashes its process (the daemon, or the
+shim), fails with EIO, with ENOSPC, or is slow; the steps are repeated until
+the life is over, and nothing may be left of it.
+
+    failpoints_walk.py [TEST] with SKIFF_WALK=blob.rename for those alone
+"""
+import os
+os.environ.setdefault("SKIFF_TEST_SECONDS", "900")
+os.environ.pop("SKIFF_RECORD", None)  # answers of dying daemons
+
+import collections
+import itertools
+import queue
+import threading
+
+from skifftest import *
+from lib_faults import (Life, Refused, consistent, has_died, lives_in_order,
+                        mend, nothing_left, start_clean, tiny_image)
+
+needs("root", "runc", "skopeo", "docker-registry")
+
+N_WORKERS = 2
+# How many of a point's hits get a fault of their own: its first ones.
+N_CRASHES = 12
+N_ERRORS = 4
+# Every commit fails and crashes once, of whatever it is.
+N_COMMITS = 40
+# After so many it is known to be broken.
+MAX_FAILURES = 6
+WANTED = os.environ.get("SKIFF_WALK", "")
+
+Job = collections.namedtuple("Job", "point hit action")
+
+
+def points():
+    """{name: the scenario that should reach it}"""
+    text = subprocess.run([os.path.join(BUILD, "skiffd"),
+                           "--list-failpoints"], capture_output=True,
+                          text=True, check=True).stdout
+    return dict(line.split("\t") for line in text.splitlines())
+
+
+def trace(path):
+    """The names of the points that acted, in order."""
+    try:
+        with open(path) as f:
+            return [line.split()[1] for line in f]
+    except FileNotFoundError:
+        return []
+
+
+_ref = None
+_counts = None
+_names = itertools.count()
+
+
+def ref():
+    global _ref
+    if _ref is None:
+        _ref = the_registry().push(tiny_image(), "t/tiny:1")
+    return _ref
+
+
+def counts():
+    """How often each point is hit in one life; {step: …} beside it."""
+    global _counts
+    if _counts is None:
+        walker = Walker()
+        walker.walk("count", ";".join("%s=print" % p for p in points()))
+        _counts = collections.Counter(walker.hits())
+        walker.end()
+    return _counts
+
+
+class Walker:
+    """A daemon that lives through one job after the other."""
+
+    def __init__(self):
+        self.name = "w%d" % next(_names)
+        self.s = Daemon(self.name)
+        self.trace = os.path.join(self.s.dir, "trace")
+        self.needed_restart = []
+        self.n_done = 0
+
+    def hits(self):
+        return trace(self.trace)
+
+    def restart_clean(self, error):
+        """After a failed step: a dead daemon is started again, and so is
+        one whose shims would fail in the same way once more."""
+        if self.shims_fail and isinstance(error, Refused):
+            self.s.stop()
+            start_clean(self.s)
+        mend(self.s, error)
+
+    def start(self, failpoints):
+        """It may die on its way up, for that is walked as well."""
+        s = self.s
+        s.start(env={"SKIFF_FAILPOINTS": failpoints,
+                     "SKIFF_FAILPOINTS_TRACE": self.trace}, wait=False)
+        try:
+            until(s.is_ready, "/readyz")
+        except Failed:
+            check(self.hits(), "skiffd does not start:", s.log_tail())
+            start_clean(s)
+
+    def walk(self, what, failpoints, want_status=None):
+        """One life with the failpoints set; raises what went wrong."""
+        if os.path.exists(self.trace):
+            os.unlink(self.trace)
+        s = self.s
+        self.shims_fail = failpoints.startswith("shim.")
+        life = Life(s, ref(), "walk-" + self.name)
+        fresh = not os.path.exists(s.root)
+        if fresh:
+            start_clean(s)
+            s.stop()
+        consistent(s.root)
+        start = self.last_event()
+        before = life.picture()
+        self.start(failpoints)
+        statuses = []
+
+        def on_failure(step, error):
+            if isinstance(error, Refused):
+                statuses.append((step, error.status, error.problem))
+                check(error.status >= 500 or error.status == 409, step,
+                      "answered", error)
+            self.restart_clean(error)
+
+        life.run(on_failure)
+        if has_died(s.process):  # as the last thing that it did
+            start_clean(s)
+        consistent(s.root)
+        lives = lives_in_order(s.events(start))
+        check(lives, "no task lived")
+        s.stop()
+        left = differences(before, life.picture())
+        if left:
+            # Allowed after a failed deletion, until the next start.
+            self.needed_restart.append((what, left))
+            start_clean(s)
+            s.stop()
+            nothing_left(before, life)
+        self.n_done += 1
+        return statuses
+
+    def last_event(self):
+        database = os.path.join(self.s.root, "skiff.db")
+        import sqlite3
+        db = sqlite3.connect("file:%s?mode=ro" % database, uri=True)
+        try:
+            return db.execute("SELECT max(id) FROM event").fetchone()[0] or 0
+        finally:
+            db.close()
+
+    def end(self):
+        self.s.destroy()
+
+
+def run_jobs(jobs, judge):
+    """All jobs on a few daemons at once; says which failed and how."""
+    waiting = queue.Queue()
+    failures = []
+    leftovers = []
+    for job in jobs:
+        waiting.put(job)
+    lock = threading.Lock()
+
+    def work():
+        walker = None
+        while len(failures) < MAX_FAILURES:
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                break
+            if walker is None:
+                walker = Walker()
+            try:
+                judge(walker, job)
+            except Exception:
+                with lock:
+                    failures.append((job, traceback.format_exc()))
+                    diagnose("%s\n%s\n%s" % (job, traceback.format_exc(),
+                                             walker.s.log_tail(60)))
+                leftovers.extend(walker.needed_restart)
+                walker.end()
+                walker = None
+        if walker:
+            leftovers.extend(walker.needed_restart)
+            walker.end()
+
+    threads = [threading.Thread(target=work) for _ in range(N_WORKERS)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for what, left in leftovers:
+        diagnose("left until the next start by %s: %s" % (what, left))
+    check(not failures, "%d of %d walks failed: %s" % (
+        len(failures), len(jobs), [tuple(job) for job, _ in failures]))
+
+
+def walk_one(walker, job):
+    statuses = walker.walk(job, "%s=%s%s" % (
+        job.point, "%d*" % job.hit if job.hit else "", job.action))
+    # Commits that meet are one: their number is not always the same.
+    check(job.point in walker.hits() or
+          (job.point.startswith("db.") and job.hit > 1), job,
+          "was not reached")
+    return statuses
+
+
+def wanted():
+    return [p for p in sorted(points())
+            if not WANTED or p in WANTED.split(",")]
+
+
+def jobs_of(action, n_max, names=None):
+    return [Job(p, n, action) for p in (names or wanted())
+            for n in range(1, min(counts()[p], n_max if n_max == 1 or
+                                  not p.startswith("db.") else N_COMMITS)
+                           + 1)]
+
+
+@test
+def every_point_is_reached_by_a_container_s_life():
+    missed = [p for p in points() if not counts()[p]]
+    check(not missed, "no step reaches", *missed)
+    diagnose(" ".join("%s:%d" % c for c in sorted(counts().items())))
+
+
+@test
+def a_crash_at_every_point_loses_nothing_and_leaves_nothing():
+    run_jobs(jobs_of("crash", N_CRASHES), walk_one)
+
+
+@test
+def an_error_at_every_point_is_told_and_the_step_can_be_repeated():
+    run_jobs(jobs_of("error(EIO)", N_ERRORS), walk_one)
+
+
+@test
+def a_full_disk_at_every_durable_step_is_insufficient_storage():
+    durable = [p for p in wanted() if p.startswith(
+        ("apply.", "blob.", "bundle.", "db.", "layer.", "snapshot."))]
+
+    def judge(walker, job):
+        for step, status, problem in walk_one(walker, job):
+            equal((status, problem["code"]), (507, "insufficient_storage"),
+                  step)
+
+    run_jobs(jobs_of("error(ENOSPC)", 1, durable), judge)
+
+
+@test
+def a_slow_step_is_only_slow():
+    def judge(walker, job):
+        equal(walk_one(walker, job), [], "failed steps")
+
+    run_jobs([Job(p, 0, "delay(%d)" % (50 if counts()[p] < 10 else 5))
+              for p in wanted()], judge)
+
+
+main()
