@@ -182,7 +182,8 @@ serve_delete(struct shim *shim, bool is_forced, struct skiff_error *err)
 			      NULL, 0);
 	if (wait_for_end(shim, err) < 0 ||
 	    fault_hit(FAULT_SHIM_DELETE_BEFORE, err) < 0 ||
-	    shim_runtime_delete(shim, err) < 0)
+	    shim_runtime_delete(shim, err) < 0 ||
+	    fault_hit(FAULT_SHIM_DELETE_RUNTIME, err) < 0)
 		return -1;
 	shim_rootfs_unmount(shim);
 	if (cgroup_remove(&shim->cgroups, deadline_in_ms(DELETE_TIMEOUT_MS),

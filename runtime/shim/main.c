@@ -125,7 +125,8 @@ detach(struct shim *shim, struct skiff_error *err)
 static int
 create(struct shim *shim, struct skiff_error *err)
 {
-	if (shim_record_identity(shim, err) < 0 ||
+	if (fault_hit(FAULT_SHIM_IDENTITY, err) < 0 ||
+	    shim_record_identity(shim, err) < 0 ||
 	    shim_rootfs_mount(shim, err) < 0 ||
 	    shim_rootfs_check(shim, err) < 0)
 		return -1;
@@ -135,6 +136,7 @@ create(struct shim *shim, struct skiff_error *err)
 	if (shim_output_open_log(shim, err) < 0 ||
 	    shim_runtime_create(shim, err) < 0 ||
 	    shim_adopt_init(shim, err) < 0 ||
+	    fault_hit(FAULT_SHIM_LISTEN, err) < 0 ||
 	    shim_control_listen(shim, err) < 0)
 		return -1;
 	return 0;

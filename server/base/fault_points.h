@@ -38,8 +38,11 @@
 	X(SHIM_CREATE_BEFORE, "shim.create.before", "create")                  \
 	X(SHIM_DELETE_AFTER, "shim.delete.after", "delete")                    \
 	X(SHIM_DELETE_BEFORE, "shim.delete.before", "delete")                  \
+	X(SHIM_DELETE_RUNTIME, "shim.delete.runtime", "delete")                \
 	X(SHIM_EXIT_RECORD_AFTER, "shim.exit_record.after", "exit")            \
 	X(SHIM_EXIT_RECORD_BEFORE, "shim.exit_record.before", "exit")          \
+	X(SHIM_IDENTITY, "shim.identity", "create")                            \
+	X(SHIM_LISTEN, "shim.listen", "create")                                \
 	X(SHIM_MOUNT_AFTER, "shim.mount.after", "create")                      \
 	X(SHIM_MOUNT_BEFORE, "shim.mount.before", "create")                    \
 	X(SHIM_NOTIFY, "shim.notify", "exit")                                  \
