@@ -202,6 +202,7 @@ def run_jobs(jobs, judge):
         t.start()
     for t in threads:
         t.join()
+    diagnose("%d walks" % len(jobs))
     for what, left in leftovers:
         diagnose("left until the next start by %s: %s" % (what, left))
     check(not failures, "%d of %d walks failed: %s" % (

@@ -11,8 +11,8 @@ import random
 import threading
 
 from skifftest import *
-from lib_faults import (Life, consistent, lives_in_order, mend, nothing_left,
-                        start_clean, tiny_image)
+from lib_faults import (Life, consistent, has_died, lives_in_order, mend,
+                        nothing_left, start_clean, tiny_image)
 
 needs("root", "runc", "skopeo", "docker-registry")
 
@@ -51,6 +51,14 @@ class Killer:
             self.timer.join()
 
 
+def die_on_the_way_up(s, source):
+    """Half of those that died are killed in the midst of recovering."""
+    s.start(wait=False)
+    has_died(s.process, source.uniform(0, 0.08))
+    s.process.kill()
+    check(has_died(s.process, DEADLINE), "skiffd survives SIGKILL")
+
+
 def live_and_die(ref, longest, steps):
     """Rounds of a life whose daemon is killed in some of the steps."""
     source = random.Random(SEED)
@@ -71,6 +79,8 @@ def live_and_die(ref, longest, steps):
                 killer.disarm()
 
         def on_failure(_step, error):
+            if has_died(s.process, 5) and source.random() < 0.5:
+                die_on_the_way_up(s, source)
             mend(s, error)
             killer.arm()
 
