@@ -21,6 +21,7 @@ api_tests = \
 	%D%/api_content.py \
 	%D%/api_events.py \
 	%D%/api_namespaces.py \
+	%D%/api_pull_faults.py \
 	%D%/api_restart.py \
 	%D%/api_run.py \
 	%D%/api_snapshots.py \
