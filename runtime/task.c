@@ -216,6 +216,7 @@ task_create(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
 	if (r < 0) {
 		task->state = TASK_DELETED;
 		task_table_remove(task);
+		tasks_forget_namespace(tasks, ns);
 	}
 	lock_release(&task->step);
 	return r < 0 ? err_wrap(err, "create task %s", id) : 0;
@@ -331,6 +332,7 @@ task_delete(struct tasks *tasks, const char *ns, const char *id,
 		log_failure(LOG_WARN, &left,
 			    "task %s/%s, left for the next start", ns, id);
 	task_table_remove(task);
+	tasks_forget_namespace(tasks, ns);
 	return 0;
 }
 

@@ -52,7 +52,10 @@ int tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 void tasks_close(struct tasks *tasks);
 DEFINE_CLEANUP(struct tasks *, tasks_close)
 
-/* A namespace was deleted: removes what its tasks shared. Best effort. */
+/*
+ * Removes what a namespace's tasks shared, unless it exists or has tasks
+ * yet: to be called after it was deleted. Best effort.
+ */
 void tasks_forget_namespace(struct tasks *tasks, const char *ns);
 
 /*

@@ -11,12 +11,14 @@
 #include "runtime/task_internal.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/strv.h"
 #include "runtime/cgroup/path.h"
+#include "store/record.h"
 
 static void
 remove_empty(const char *parent, const char *name)
@@ -50,15 +52,41 @@ find_cgroups(const struct tasks *tasks, struct cgroup_dirs *dirs)
 	return dirs->n;
 }
 
+static bool
+namespace_exists(struct tasks *tasks, const char *ns)
+{
+	CLEANUP(db_reader_putp) struct conn *conn = db_reader_get(tasks->db);
+	struct record_ref ref = { RECORD_NAMESPACE, "", ns };
+
+	return record_exists(conn, &ref);
+}
+
+static bool
+has_tasks_locked(const struct tasks *tasks, const char *ns)
+{
+	assert(lock_is_held(&tasks->lock));
+	for (const struct task *task = tasks->first; task; task = task->next)
+		if (strcmp(task->ns, ns) == 0)
+			return true;
+	return false;
+}
+
 void
 tasks_forget_namespace(struct tasks *tasks, const char *ns)
 {
 	struct cgroup_dirs dirs;
-	size_t n = find_cgroups(tasks, &dirs);
+	size_t n;
 
-	remove_empty(tasks->runtime_root, ns);
+	if (namespace_exists(tasks, ns))
+		return;
+	n = find_cgroups(tasks, &dirs);
+	/* The lock keeps out the next task, whose runtime makes them again. */
+	LOCK_SCOPE(&tasks->lock);
+	if (has_tasks_locked(tasks, ns))
+		return;
 	for (size_t i = 0; i < n; i++)
 		remove_empty(cgroup_dir(&dirs, i), ns);
+	remove_empty(tasks->runtime_root, ns);
 }
 
 void

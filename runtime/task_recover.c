@@ -241,6 +241,19 @@ remove_orphans(struct tasks *tasks, struct skiff_error *err)
 	return 0;
 }
 
+/* Namespaces that were deleted just before the end of an earlier life. */
+static int
+forget_namespaces(struct tasks *tasks, struct skiff_error *err)
+{
+	CLEANUP(strv_done) struct strv namespaces = STRV_INIT;
+
+	if (fs_list(AT_FDCWD, tasks->runtime_root, &namespaces, err) < 0)
+		return -1;
+	for (size_t i = 0; i < namespaces.n; i++)
+		tasks_forget_namespace(tasks, namespaces.items[i]);
+	return 0;
+}
+
 int
 tasks_recover(struct tasks *tasks, struct skiff_error *err)
 {
@@ -250,7 +263,7 @@ tasks_recover(struct tasks *tasks, struct skiff_error *err)
 	if (load_recorded(tasks, err) < 0)
 		return err_wrap(err, "recover tasks");
 	n = settle_recorded(tasks);
-	if (remove_orphans(tasks, err) < 0)
+	if (remove_orphans(tasks, err) < 0 || forget_namespaces(tasks, err) < 0)
 		return err_wrap(err, "recover tasks");
 	if (n > 0)
 		log_info("%zu tasks known again after %d ms", n,

@@ -16,6 +16,9 @@ integration_tests += %D%/unpack_bombs.py %D%/unpack_hostile.py \
 FAST_TESTS += %D%/unpack_hostile.py %D%/unpack_odd.py
 dist_noinst_DATA += %D%/lib_layers.py
 
+# Many clients in each other's way.
+integration_tests += %D%/stress_tasks.py
+
 # The API of the running daemon, resource by resource.
 api_tests = \
 	%D%/api_content.py \
