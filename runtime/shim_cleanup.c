@@ -107,6 +107,9 @@ delete_from_runtime(const struct shim_place *place, struct deadline deadline,
 
 	if (access(state, F_OK) < 0)
 		return 0;
+	/* It was uninstalled; processes and cgroups are gone without it. */
+	if (!place->runtime)
+		return fs_remove_tree(AT_FDCWD, state, err);
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	process.stderr_fd = null_fd > 0 ? null_fd : 0;
 	if (proc_spawn(&process, &pid, &pidfd, err) < 0)

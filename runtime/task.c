@@ -71,6 +71,22 @@ begin_step(struct tasks *tasks, const char *ns, const char *id,
 	return task;
 }
 
+/*
+ * A task that could not be settled after a restart, or whose shim did not
+ * answer then, has no client: only a forced deletion can reach it.
+ */
+static int
+need_shim(const struct task *task, struct skiff_error *err)
+{
+	if (task->client)
+		return 0;
+	(void)err_set(err, SKIFF_UNAVAILABLE,
+		      "the shim of task %s did not answer when skiffd started",
+		      task->id);
+	(void)err_reason(err, "shim_gone");
+	return err_object(err, "task", task->id);
+}
+
 static void
 end_step(struct task **task)
 {
@@ -232,7 +248,8 @@ start_step(struct task *task, struct skiff_error *err)
 		return 0;
 	if (task->state != TASK_CREATED)
 		return refuse(task, "start", err);
-	if (fault_hit(FAULT_TASK_START_BEFORE, err) < 0 ||
+	if (need_shim(task, err) < 0 ||
+	    fault_hit(FAULT_TASK_START_BEFORE, err) < 0 ||
 	    shim_start(task->client, deadline_in_ms(TASK_STEP_TIMEOUT_MS),
 		       err) < 0)
 		return err_wrap(err, "start task %s", task->id);
@@ -272,7 +289,8 @@ task_kill(struct tasks *tasks, const char *ns, const char *id, int signal,
 		return -1;
 	if (task->state == TASK_STOPPED)
 		return refuse(task, "kill", err);
-	if (shim_kill(task->client, signal, want_all,
+	if (need_shim(task, err) < 0 ||
+	    shim_kill(task->client, signal, want_all,
 		      deadline_in_ms(TASK_STEP_TIMEOUT_MS), err) < 0)
 		return err_wrap(err, "kill task %s", id);
 	return 0;
@@ -398,6 +416,8 @@ task_pids(struct tasks *tasks, const char *ns, const char *id,
 		return -1;
 	if (task->state == TASK_STOPPED)
 		return refuse(task, "list processes of", err);
+	if (need_shim(task, err) < 0)
+		return -1;
 	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup",
 		       (int)shim_client_init_pid(task->client));
 	if (fs_read_file(AT_FDCWD, path, 65536, &text, NULL, err) < 0)

@@ -73,7 +73,13 @@ settle(struct task *task, struct skiff_error *err)
 			 err) < 0) {
 		if (task->state == TASK_STOPPED)
 			return 0;
-		return task_settle_lost(task, err);
+		if (err->code == SKIFF_NOT_FOUND)
+			return task_settle_lost(task, err);
+		/* Slow, or out of our reach: its container lives. */
+		log_failure(LOG_ERROR, err,
+			    "task %s/%s, left alone until the next start",
+			    task->ns, task->id);
+		return 0;
 	}
 	if (follow_shim(task, err) < 0)
 		return -1;

@@ -106,6 +106,45 @@ def daemon_and_shim_dead_is_settled_at_the_next_start():
 
 
 @test
+def a_shim_that_is_only_slow_keeps_its_task():
+    s = the_daemon()
+    name = image(s)
+    before = s.picture()
+    task = s.run("slow", name, ["sleep", "1000"])
+    shim = shim_of(s, "slow")
+    s.kill9()
+    os.kill(shim, signal.SIGSTOP)
+    s.start()
+    equal(s.get(N + "/tasks/slow").json["state"], "running")
+    for action in ("/kill", "/start"):
+        s.post(N + "/tasks/slow" + action,
+               expect=503 if action == "/kill" else 409)
+    equal(s.get(N + "/tasks/slow/pids", expect=503).json["reason"],
+          "shim_gone")
+    os.kill(shim, signal.SIGCONT)
+    s.restart()
+    equal(s.get(N + "/tasks/slow").json["pid"], task["pid"])
+    s.post(N + "/tasks/slow/kill", {"signal": "KILL"})
+    equal(s.wait_task("slow")["exit_status"], 137)
+    s.delete(N + "/containers/slow?force=true")
+    equal(differences(before, s.picture()), [])
+
+
+@test
+def a_shim_out_of_reach_can_be_deleted_by_force():
+    s = the_daemon()
+    name = image(s)
+    before = s.picture()
+    s.run("stuck", name, ["sleep", "1000"])
+    shim = shim_of(s, "stuck")
+    s.kill9()
+    os.kill(shim, signal.SIGSTOP)
+    s.start()
+    s.delete(N + "/containers/stuck?force=true")
+    equal(differences(before, s.picture()), [])
+
+
+@test
 def sigterm_leaves_tasks_running():
     s = the_daemon()
     task = s.run("kept", image(s), ["sleep", "1000"])
