@@ -132,6 +132,11 @@ read_log(void *arg, char *buf, size_t max)
 	n = read_once(follower, buf, max, &err);
 	if (n < 0)
 		log_failure(LOG_WARN, &err, "read log");
+	if (n == 0 && log_reader_is_behind(follower->reader)) {
+		/* Others of this loop first. */
+		waker_wake(follower->waker);
+		return 0;
+	}
 	return n == 0 && is_last ? -1 : n;
 }
 

@@ -129,7 +129,8 @@ static const struct route routes[] = {
 	    tasks_wait),
 	ROW(HTTP_GET, TASK "/pids", "tasks_pids", ROUTE_WORKER, NULL,
 	    tasks_pids),
-	ROW(HTTP_GET, TASK "/logs", "tasks_logs", ROUTE_INLINE,
+	/* To find the last lines it may read all of a large log. */
+	ROW(HTTP_GET, TASK "/logs", "tasks_logs", ROUTE_WORKER,
 	    "stream tail since until follow offset timestamps", tasks_logs),
 
 	ROW(HTTP_GET, "/v1/events", "events_all", ROUTE_INLINE, "after follow",

@@ -22,6 +22,8 @@
 #include "runtime/shim_proto.h"
 
 #define BLOCK_SIZE 4096
+/* Records of no interest that one call passes over: about a millisecond. */
+#define SKIP_MAX 2048
 
 struct log_reader {
 	struct log_options options;
@@ -31,6 +33,7 @@ struct log_reader {
 	uint64_t record; /* the next one, or the one being read */
 	uint64_t within; /* bytes of it already given */
 	uint64_t offset;
+	bool is_behind;		/* the last call stopped at SKIP_MAX */
 	bool is_inside_line[3]; /* by stream */
 };
 
@@ -260,12 +263,18 @@ peek(struct log_reader *reader, struct shim_log_record *ret_record,
 {
 	struct shim_log_record record;
 	int r = open_files(reader, err);
+	int n_left = SKIP_MAX;
 
+	reader->is_behind = false;
 	for (; r > 0 && load_record(reader, reader->record, &record);
 	     next_record(reader)) {
 		uint64_t left = record.length - reader->within;
 		ssize_t n = 0;
 
+		if (n_left-- == 0) {
+			reader->is_behind = true;
+			return 0;
+		}
 		if (!is_wanted(reader, &record) ||
 		    reader->within >= record.length)
 			continue;
@@ -376,6 +385,12 @@ log_reader_text(struct log_reader *reader, char *buf, size_t cap,
 	}
 	consume(reader, &record, used);
 	return (ssize_t)n;
+}
+
+bool
+log_reader_is_behind(const struct log_reader *reader)
+{
+	return reader->is_behind;
 }
 
 uint64_t

@@ -67,6 +67,12 @@ int log_reader_next(struct log_reader *reader, struct log_chunk *ret_chunk,
 ssize_t log_reader_text(struct log_reader *reader, char *buf, size_t cap,
 			struct skiff_error *err);
 /*
+ * True when the last call gave 0 only because it had passed over enough
+ * that was not asked for: read again, now or later. What one call of the
+ * two above does is bounded; log_reader_open() may read the whole log.
+ */
+bool log_reader_is_behind(const struct log_reader *reader);
+/*
  * Nothing will be added: the exit record is there, or the task is gone.
  * Asked before a read, it makes that read's 0 the end.
  */

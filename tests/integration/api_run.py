@@ -44,6 +44,20 @@ def output_and_exit_status_come_back():
 
 
 @test
+def a_few_lines_among_many_of_the_other_stream_are_found():
+    s = the_daemon()
+    # Each write of its own, so that each is a record of the index.
+    s.run("sparse", image(s), [
+        "sh", "-c", "i=0; while [ $i -lt 9000 ]; do echo $i; i=$((i+1)); "
+        "done; echo here >&2"])
+    s.wait_task("sparse")
+    equal(log(s, "sparse", "?stream=stderr"), "here\n")
+    equal(log(s, "sparse", "?stream=stderr&follow=true"), "here\n")
+    equal(log(s, "sparse", "?stream=stdout&tail=1"), "8999\n")
+    remove(s, "sparse")
+
+
+@test
 def events_of_a_task_come_in_order():
     s = the_daemon()
     name = image(s)

@@ -218,8 +218,35 @@ a_torn_tail_is_skipped_and_a_gap_told(void)
 	CHECK(chunk.len == 0 && chunk.lost_bytes == 500);
 }
 
+/* What a thread that serves many would otherwise spend on one reader. */
+static void
+what_was_not_asked_for_is_passed_over_in_parts(void)
+{
+	CLEANUP(fixture_done) struct fixture f;
+	CLEANUP(log_reader_freep) struct log_reader *reader = NULL;
+	struct log_options options = { .streams = LOG_READ_STDERR };
+	struct skiff_error err = ERROR_INIT;
+	char text[1024];
+	int n_turns = 0;
+	ssize_t n;
+
+	fixture_init(&f);
+	for (int i = 0; i < 5000; i++)
+		put(&f, SHIM_STDOUT, "x");
+	put(&f, SHIM_STDERR, "found");
+	CHECK(log_reader_open(f.fd, &options, &reader, &err) == 0);
+	while ((n = log_reader_text(reader, text, sizeof(text), &err)) == 0 &&
+	       log_reader_is_behind(reader) && n_turns < 100)
+		n_turns++;
+	CHECK(n_turns > 1 && n_turns < 10);
+	CHECK(n == 5 && memcmp(text, "found", 5) == 0);
+	CHECK(log_reader_text(reader, text, sizeof(text), &err) == 0);
+	CHECK(!log_reader_is_behind(reader));
+}
+
 TESTS(TEST(a_log_is_read_from_every_kind_of_place),
       TEST(a_time_stands_before_each_line),
       TEST(many_empty_lines_get_their_times_in_small_buffers),
       TEST(a_follower_goes_on_where_it_was),
-      TEST(a_torn_tail_is_skipped_and_a_gap_told))
+      TEST(a_torn_tail_is_skipped_and_a_gap_told),
+      TEST(what_was_not_asked_for_is_passed_over_in_parts))
