@@ -138,8 +138,10 @@ add_recorded(void *arg, const char *ns, const char *id, json_t *object,
 
 /* The cgroup is in the container's spec; without it the shim's note helps. */
 static void
-find_cgroup(struct task *task, struct conn *conn)
+find_cgroup(struct task *task)
 {
+	CLEANUP(db_reader_putp)
+	struct conn *conn = db_reader_get(task->tasks->db);
 	struct record_ref ref = { RECORD_CONTAINER, task->ns, task->id };
 	struct skiff_error unknown = ERROR_INIT;
 	cleanup_json json_t *container = NULL;
@@ -155,13 +157,13 @@ find_cgroup(struct task *task, struct conn *conn)
 static int
 load_recorded(struct tasks *tasks, struct skiff_error *err)
 {
-	CLEANUP(db_reader_putp) struct conn *conn = db_reader_get(tasks->db);
+	struct conn *conn = db_reader_get(tasks->db);
+	int r = record_each(conn, RECORD_TASK, NULL, add_recorded, tasks, err);
 
-	if (record_each(conn, RECORD_TASK, NULL, add_recorded, tasks, err) < 0)
-		return -1;
+	db_reader_put(conn);
 	for (struct task *task = tasks->first; task; task = task->next)
-		find_cgroup(task, conn);
-	return 0;
+		find_cgroup(task);
+	return r;
 }
 
 static size_t
@@ -204,8 +206,10 @@ remove_orphan(struct tasks *tasks, const char *ns, const char *id,
 	      struct skiff_error *err)
 {
 	CLEANUP(task_unrefp) struct task *task = task_new(tasks, ns, id);
-	struct shim_place place = task_place(task);
+	struct shim_place place;
 
+	find_cgroup(task);
+	place = task_place(task);
 	if (shim_force_cleanup(&place, deadline_in_ms(CLEANUP_TIMEOUT_MS),
 			       err) < 0 ||
 	    bundle_remove(task->dir, err) < 0)
