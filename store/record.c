@@ -235,17 +235,19 @@ add_page(struct conn *conn, const struct page *page, struct strbuf *out,
 	CLEANUP(stmt_resetp)
 	sqlite3_stmt *stmt = conn_stmt(conn, sql[RECORD_PAGE]);
 	CLEANUP(strbuf_done) struct strbuf last = STRBUF_INIT;
+	bool is_full = false;
 	uint64_t n;
 	int r;
 
 	stmt_bind(stmt, "isssi", page->kind, page->ns, page->from, page->end,
 		  (int64_t)page->limit + 1);
-	for (n = 0; (r = stmt_step(stmt, err)) > 0 && n < page->limit; n++) {
+	for (n = 0; (r = stmt_step(stmt, err)) > 0 && !is_full; n++) {
 		if (n > 0)
 			strbuf_addch(out, ',');
 		strbuf_add(out, sqlite3_column_text(stmt, 1),
 			   (size_t)sqlite3_column_bytes(stmt, 1));
-		if (n + 1 == page->limit)
+		is_full = n + 1 == page->limit || out->len >= LIST_BYTES_MAX;
+		if (is_full)
 			strbuf_adds(&last, stmt_text(stmt, 0));
 	}
 	if (r > 0)

@@ -71,6 +71,8 @@ struct list_options {
 
 #define LIST_LIMIT_DEFAULT 1000
 #define LIST_LIMIT_MAX 10000
+/* A page that has become this large ends early. */
+#define LIST_BYTES_MAX (16 << 20)
 
 /*
  * Appends the whole List document of API.md §1:

@@ -329,6 +329,27 @@ a_full_last_page_has_no_cursor(void)
 	store_done(&store);
 }
 
+/* Ten thousand large documents at once would be the whole memory. */
+static void
+a_page_of_large_documents_ends_early(void)
+{
+	cleanup_free char *cursor = NULL;
+	cleanup_free char *json =
+	    xasprintf("{\"text\":\"%*s\"}", LIST_BYTES_MAX / 4, "");
+	struct skiff_error err = ERROR_INIT;
+
+	store_init(&store);
+	for (int i = 0; i < 6; i++) {
+		cleanup_free char *key = xasprintf("%d", i);
+
+		CHECK(store_insert(&store, RECORD_IMAGE, "n", key, json,
+				   &err) == 0);
+	}
+	CHECK(page(NULL, &cursor, 1000) == 4 && cursor);
+	CHECK(page(NULL, &cursor, 1000) == 2 && !cursor);
+	store_done(&store);
+}
+
 static void
 a_prefix_bounds_a_list_and_its_pages(void)
 {
@@ -401,5 +422,6 @@ TESTS(TEST(a_first_write_makes_the_namespace_and_tells_it_first),
       TEST(verbs_make_topics_and_types),
       TEST(pages_neither_skip_nor_repeat_while_others_insert),
       TEST(a_full_last_page_has_no_cursor),
+      TEST(a_page_of_large_documents_ends_early),
       TEST(a_prefix_bounds_a_list_and_its_pages),
       TEST(a_cursor_that_is_not_ours_is_refused), TEST(cursors_carry_any_key))
