@@ -47,8 +47,11 @@ take_head(const struct remote *remote, const struct http_response *response,
 	kind = media_kind(response->content_type);
 	if (kind != MEDIA_INDEX && kind != MEDIA_MANIFEST)
 		return 0;
+	/* Only the bytes can tell whether two algorithms mean the same. */
 	if (reference->has_digest &&
-	    reference->digest.algorithm == target->digest.algorithm &&
+	    reference->digest.algorithm != target->digest.algorithm)
+		return 0;
+	if (reference->has_digest &&
 	    !digest_is_equal(&reference->digest, &target->digest))
 		return mismatch(remote, target->digest.text,
 				reference->digest.text, err);
