@@ -526,9 +526,6 @@ check_totals(struct apply *a, struct skiff_error *err)
 	if (a->result->n_entries + a->tree.n_implied > a->limits.max_entries)
 		return layer_limit(err, "more than %llu entries",
 				   (unsigned long long)a->limits.max_entries);
-	if (tar_bytes(a->tar) > a->limits.max_bytes)
-		return layer_limit(err, "more than %llu bytes",
-				   (unsigned long long)a->limits.max_bytes);
 	return 0;
 }
 
@@ -567,7 +564,14 @@ static int
 apply_stream(struct apply *a, struct layer_stream *stream,
 	     struct skiff_error *err)
 {
-	if (tar_open(stream, &a->tar, err) < 0 || apply_entries(a, err) < 0 ||
+	const struct tar_limits limits = {
+		.max_bytes = a->limits.max_bytes,
+		.is_cancelled = a->options->is_cancelled,
+		.cancel_arg = a->options->cancel_arg,
+	};
+
+	if (tar_open(stream, &limits, &a->tar, err) < 0 ||
+	    apply_entries(a, err) < 0 ||
 	    tar_drain(a->tar, a->limits.max_trailing, err) < 0)
 		return -1;
 	a->result->stream_bytes = tar_bytes(a->tar);

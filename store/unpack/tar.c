@@ -36,6 +36,7 @@
 
 struct tar {
 	struct layer_stream *stream;
+	struct tar_limits limits;
 	struct archive *archive;
 	struct archive_entry *entry;
 	locale_t locale;
@@ -66,6 +67,19 @@ keep_tail(struct tar *tar)
 	tar->tail_len = keep + n;
 }
 
+static int
+check_limits(const struct tar *tar, struct skiff_error *err)
+{
+	const struct tar_limits *limits = &tar->limits;
+
+	if (limits->is_cancelled && limits->is_cancelled(limits->cancel_arg))
+		return err_set(err, SKIFF_CANCELLED, "cancelled");
+	if (tar_bytes(tar) > limits->max_bytes)
+		return layer_limit(err, "more than %llu bytes",
+				   (unsigned long long)limits->max_bytes);
+	return 0;
+}
+
 /* The stream's next block, past the header scan: 1, 0 at the end, -1. */
 static int
 pull(struct tar *tar, struct skiff_error *err)
@@ -82,6 +96,8 @@ pull(struct tar *tar, struct skiff_error *err)
 		return r;
 	tar->block = data;
 	tar->block_len = len;
+	if (check_limits(tar, err) < 0)
+		return -1;
 	if (tar->in_headers &&
 	    tar->block_start - tar->headers_start > HEADERS_MAX)
 		return layer_limit(err, "an entry's headers or sparse map "
@@ -151,12 +167,13 @@ begin_scan(struct tar *tar, uint64_t offset, struct skiff_error *err)
 }
 
 int
-tar_open(struct layer_stream *stream, struct tar **ret_tar,
-	 struct skiff_error *err)
+tar_open(struct layer_stream *stream, const struct tar_limits *limits,
+	 struct tar **ret_tar, struct skiff_error *err)
 {
 	struct tar *tar = xcalloc(1, sizeof(*tar));
 
 	tar->stream = stream;
+	tar->limits = *limits;
 	tar->scan.pax = (struct strbuf)STRBUF_INIT;
 	tar->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 	tar->archive = archive_read_new();

@@ -11,6 +11,7 @@
  *
  * Names are the bytes of the archive, in no character set. One thread.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -44,8 +45,15 @@ struct tar_entry {
 
 struct tar;
 
-int tar_open(struct layer_stream *stream, struct tar **ret_tar,
-	     struct skiff_error *err);
+/* Hold for what is skipped, too. */
+struct tar_limits {
+	uint64_t max_bytes; /* uncompressed, from the first to the last */
+	bool (*is_cancelled)(void *arg); /* or NULL */
+	void *cancel_arg;
+};
+
+int tar_open(struct layer_stream *stream, const struct tar_limits *limits,
+	     struct tar **ret_tar, struct skiff_error *err);
 /* 1, or 0 behind the last entry. Skips what is left of the one before. */
 int tar_next(struct tar *tar, struct tar_entry *ret_entry,
 	     struct skiff_error *err);

@@ -68,6 +68,16 @@ def a_small_stream_of_a_huge_file_stops_at_the_limit(case):
 
 
 @test
+def what_is_skipped_counts_too(case):
+    for name in (".wh.x", ".wh..wh.y"):
+        start = header(name, b"0", (8 << 30) - 1)
+        frame = b"\x28\xb5\x2f\xfd\x00\x58" + struct.pack(
+            "<I", 1 | len(start) << 3)[:3] + start
+        feed(case, OCI + "+zstd", [frame, zstd_zeros(8 << 30)],
+             "max_bytes=100000000").limited("100000000 bytes")
+
+
+@test
 def sizes_add_up(case):
     layer = Layer()
     for n in range(100):
