@@ -27,12 +27,15 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "store/content/content_internal.h"
 #include "store/record.h"
+
+#define CHECK_PIECE ((size_t)128 * 1024)
 
 static const struct change plain_change;
 
@@ -154,14 +157,13 @@ content_open_blob(struct content *content, const char *ns,
 	return 0;
 }
 
+/* What was hashed is the whole blob. */
 static int
-check_text(const struct digest *digest, const char *text, size_t len,
+check_hash(const struct digest *digest, struct hash *hash,
 	   struct skiff_error *err)
 {
-	CLEANUP(hash_freep) struct hash *hash = hash_new(digest->algorithm);
 	struct digest actual;
 
-	hash_update(hash, text, len);
 	hash_final(hash, &actual);
 	if (digest_is_equal(&actual, digest))
 		return 0;
@@ -171,10 +173,30 @@ check_text(const struct digest *digest, const char *text, size_t len,
 }
 
 int
+content_check_blob(struct content *content, const char *ns,
+		   const struct digest *digest, struct skiff_error *err)
+{
+	CLEANUP(hash_freep) struct hash *hash = hash_new(digest->algorithm);
+	cleanup_free char *piece = xmalloc(CHECK_PIECE);
+	cleanup_close int fd = -1;
+	int64_t size;
+	ssize_t n;
+
+	if (content_open_blob(content, ns, digest, &fd, &size, err) < 0)
+		return -1;
+	while ((n = read(fd, piece, CHECK_PIECE)) > 0)
+		hash_update(hash, piece, (size_t)n);
+	if (n < 0)
+		return err_errno(err, errno, "read %s", digest->text);
+	return check_hash(digest, hash, err);
+}
+
+int
 content_read_blob(struct content *content, const char *ns,
 		  const struct digest *digest, size_t max, char **ret_text,
 		  size_t *ret_len, struct skiff_error *err)
 {
+	CLEANUP(hash_freep) struct hash *hash = hash_new(digest->algorithm);
 	cleanup_close int fd = -1;
 	cleanup_free char *text = NULL;
 	int64_t size;
@@ -184,7 +206,8 @@ content_read_blob(struct content *content, const char *ns,
 		return -1;
 	if (fs_read_fd(fd, max, &text, &len, err) < 0)
 		return err_wrap(err, "read %s", digest->text);
-	if (check_text(digest, text, len, err) < 0)
+	hash_update(hash, text, len);
+	if (check_hash(digest, hash, err) < 0)
 		return -1;
 	*ret_text = STEAL_PTR(text);
 	*ret_len = len;

@@ -44,6 +44,13 @@ int content_read_blob(struct content *content, const char *ns,
 		      const struct digest *digest, size_t max, char **ret_text,
 		      size_t *ret_len, struct skiff_error *err);
 
+/*
+ * Reads the whole blob to see whether its bytes are what its digest says:
+ * SKIFF_DATA_LOSS when they are not.
+ */
+int content_check_blob(struct content *content, const char *ns,
+		       const struct digest *digest, struct skiff_error *err);
+
 /* --- writing --------------------------------------------------------- */
 
 /*
