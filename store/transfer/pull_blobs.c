@@ -16,6 +16,21 @@
 #include "store/transfer/pull_internal.h"
 
 #define SOURCE_LABEL "containerd.io/distribution.source."
+#define DESCRIPTORS_MAX 4000
+
+int
+pull_count(struct pull *pull, size_t n, struct skiff_error *err)
+{
+	pull->n_descriptors += n;
+	if (cancel_is_set(&pull->abort))
+		return cancel_error(err);
+	if (pull->n_descriptors <= DESCRIPTORS_MAX)
+		return 0;
+	(void)err_set(err, SKIFF_INVALID_ARGUMENT,
+		      "more than %d manifests, configs and layers",
+		      DESCRIPTORS_MAX);
+	return err_reason(err, "image_invalid_manifest");
+}
 
 /* --- labels ----------------------------------------------------------- */
 
@@ -181,10 +196,13 @@ pull_document(struct pull *pull, const struct document *document,
 	      char **ret_text, struct skiff_error *err)
 {
 	const struct descriptor *descriptor = document->descriptor;
-	size_t item = progress_add(pull->op, &descriptor->digest,
-				   document->kind, descriptor->size);
+	size_t item;
 	int r;
 
+	if (pull_count(pull, 1, err) < 0)
+		return -1;
+	item = progress_add(pull->op, &descriptor->digest, document->kind,
+			    descriptor->size);
 	if (inflight_enter(pull->inflight, INFLIGHT_BLOB,
 			   descriptor->digest.text, &pull->abort, err) < 0)
 		return -1;

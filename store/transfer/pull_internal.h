@@ -30,11 +30,19 @@ struct pull {
 	bool want_unpack;
 	char *name;
 	struct remote *remote;
-	struct http *http; /* of the operation's own thread */
-	json_t *snapshots; /* of the result: chain ids */
+	struct http *http;    /* of the operation's own thread */
+	size_t n_descriptors; /* met so far */
+	json_t *snapshots;    /* of the result: chain ids */
 };
 
 /* --- pull_blobs.c ----------------------------------------------------- */
+
+/*
+ * Before n more descriptors are worked on: indexes may name each other's
+ * manifests a thousand times a level, which adds up to more than any disk
+ * or patience holds. SKIFF_INVALID_ARGUMENT, SKIFF_CANCELLED.
+ */
+int pull_count(struct pull *pull, size_t n, struct skiff_error *err);
 
 /*
  * A manifest, index or config: from the content store, or fetched and put

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "store/content/content.h"
 #include "store/registry/fetch.h"
 #include "store/transfer/pull_internal.h"
@@ -234,6 +235,17 @@ get_absent(struct pull *pull, struct layer *layer, struct http *http,
 
 /* --- a layer ---------------------------------------------------------- */
 
+/* Whether it is not the image's fault that a present layer fails. */
+static bool
+has_rotted(struct pull *pull, const struct layer *layer)
+{
+	struct skiff_error why = ERROR_INIT;
+
+	return content_check_blob(pull->stores->content, pull->ns,
+				  &layer->descriptor->digest, &why) < 0 &&
+	       why.code == SKIFF_DATA_LOSS;
+}
+
 static int
 get_entered(struct pull *pull, struct layer *layer, struct http *http,
 	    struct skiff_error *err)
@@ -249,7 +261,14 @@ get_entered(struct pull *pull, struct layer *layer, struct http *http,
 	if (r == 0)
 		return get_absent(pull, layer, http, err);
 	progress_offset(pull->op, layer->item, layer->descriptor->size);
-	return layer->diff_id ? unpack_present(pull, layer, err) : 0;
+	if (!layer->diff_id || unpack_present(pull, layer, err) == 0)
+		return 0;
+	if (cancel_is_set(&pull->abort) || !has_rotted(pull, layer))
+		return -1;
+	log_failure(LOG_WARN, err, "%s rotted on the disk, fetching it again",
+		    layer->descriptor->digest.text);
+	*err = (struct skiff_error)ERROR_INIT;
+	return get_absent(pull, layer, http, err);
 }
 
 static int
@@ -355,6 +374,8 @@ pull_layers(struct pull *pull, const struct manifest *manifest,
 	cleanup_free struct layer *layers = xcalloc(n + 1, sizeof(*layers));
 	int r = 0;
 
+	if (pull_count(pull, n, err) < 0)
+		return -1;
 	for (size_t i = 0; i < n; i++) {
 		layers[i].descriptor = &manifest->items[i];
 		layers[i].item =

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Pulls from a registry that misbehaves."""
+import hashlib
+
 from skifftest import *
 from lib_pull import Root
 
@@ -8,7 +10,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "stubs"))
 from registry import (FaultRegistry, challenge, hang, ignore_range,  # noqa
                       lie_about_range, more_bytes, redirect, status,
                       truncate, wrong_bytes)
-from lib_images import INDEX as INDEX_TYPE  # noqa
+from lib_images import INDEX as INDEX_TYPE, digest_of  # noqa
 
 needs("root")
 
@@ -106,6 +108,26 @@ def a_digest_header_that_lies_is_data_loss():
     equal((problem["code"], problem["reason"]),
           ("data_loss", "digest_mismatch"))
     check(Root().pull_fails(ref)["code"] == "data_loss")
+
+
+@test
+def a_digest_of_another_algorithm_proves_nothing():
+    registry = stub()
+    registry.image("t/a:1")
+    asked = registry.manifest["digest"]
+    registry.image("t/b:1")
+    kind, other = registry.blobs[registry.manifest["digest"]]
+    name = "sha512:" + hashlib.sha512(other).hexdigest()
+    registry.blobs[name] = (kind, other)
+
+    def substitute(handler, _):
+        handler.answer(200, other, {"Content-Type": kind,
+                                    "Docker-Content-Digest": name})
+        return True
+    registry.fault("HEAD|GET", "/manifests/" + asked, substitute)
+    problem = Root().pull_fails("%s/t/a@%s" % (registry.host, asked))
+    equal((problem["code"], problem["reason"]),
+          ("data_loss", "digest_mismatch"))
 
 
 @test
@@ -347,6 +369,40 @@ def indexes_deeper_than_four_are_refused():
             Root().pull(ref)
     problem = Root().pull_fails(ref)
     check("nested deeper" in problem["detail"], problem)
+
+
+@test
+def indexes_that_multiply_are_refused():
+    registry = stub()
+    registry.image("t/a:1")
+    entry = registry.manifest
+    for _ in range(3):
+        body = json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE,
+                           "manifests": [entry] * 1000}).encode()
+        entry = registry.put(body, INDEX_TYPE)
+    ref = registry.tag("t/many:1", entry)
+    root = Root()
+    done = root.finish(root.start(
+        ("default", {"ref": ref, "all_platforms": True, "unpack": False})), 1)
+    check("more than 4000" in done[-1]["error"]["detail"], done[-1]["error"])
+    equal(root.records(root.IMAGE), {})
+
+
+@test
+def a_layer_that_rotted_on_the_disk_is_fetched_again():
+    registry = stub()
+    ref = registry.image("t/a:1")
+    root = Root()
+    root.pull(ref, unpack=False)
+    blob = root.path("content/blobs/sha256", registry.layer["digest"][7:])
+    with open(blob, "r+b") as file:
+        file.seek(1000)
+        file.write(bytes(500))
+    root.pull(ref, ns="other")
+    equal(len(registry.seen("GET .*" + layer_path(registry))), 2)
+    with open(blob, "rb") as file:
+        equal(digest_of(file.read()), registry.layer["digest"])
+    root.check_clean()
 
 
 @test
