@@ -17,8 +17,8 @@ TESTS += tests/unit/test_reference tests/unit/test_manifest \
 # Pulls without a daemon, from a real registry and from a faulty one.
 dist_noinst_DATA += tests/integration/lib_pull.py
 dist_noinst_SCRIPTS += tests/stubs/registry.py
-dist_check_SCRIPTS += tests/integration/pull_registry.py \
-	tests/integration/pull_faults.py
-TESTS += tests/integration/pull_registry.py tests/integration/pull_faults.py
-FAST_TESTS += tests/integration/pull_registry.py \
-	tests/integration/pull_faults.py
+pull_tests = tests/integration/pull_faults.py \
+	tests/integration/pull_races.py tests/integration/pull_registry.py
+dist_check_SCRIPTS += $(pull_tests)
+TESTS += $(pull_tests)
+FAST_TESTS += $(pull_tests)
