@@ -32,7 +32,6 @@
 extern char **environ;
 
 #define FIRST_PASSED_FD 3
-#define PARKING_FD 512
 
 static void
 actions_donep(posix_spawn_file_actions_t *actions)
@@ -56,18 +55,41 @@ add_standard_fd(posix_spawn_file_actions_t *actions, int fd, int target)
 						      "/dev/null", O_RDWR, 0));
 }
 
+static int
+greater(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+/* The first descriptor above all that the actions read or write. */
+static int
+parking_fd(const struct proc_options *o)
+{
+	int top = FIRST_PASSED_FD + (int)o->n_pass_fds;
+
+	top = greater(top, o->stdin_fd + 1);
+	top = greater(top, o->stdout_fd + 1);
+	top = greater(top, o->stderr_fd + 1);
+	for (size_t i = 0; i < o->n_pass_fds; i++)
+		top = greater(top, o->pass_fds[i] + 1);
+	return top;
+}
+
 static void
 add_actions(posix_spawn_file_actions_t *actions, const struct proc_options *o)
 {
+	int parking = parking_fd(o);
+
 	for (size_t i = 0; i < o->n_pass_fds; i++)
 		PTOK(posix_spawn_file_actions_adddup2(actions, o->pass_fds[i],
-						      PARKING_FD + (int)i));
+						      parking + (int)i));
 	add_standard_fd(actions, o->stdin_fd, STDIN_FILENO);
 	add_standard_fd(actions, o->stdout_fd, STDOUT_FILENO);
 	add_standard_fd(actions, o->stderr_fd, STDERR_FILENO);
 	for (size_t i = 0; i < o->n_pass_fds; i++)
-		PTOK(posix_spawn_file_actions_adddup2(
-		    actions, PARKING_FD + (int)i, FIRST_PASSED_FD + (int)i));
+		PTOK(
+		    posix_spawn_file_actions_adddup2(actions, parking + (int)i,
+						     FIRST_PASSED_FD + (int)i));
 	PTOK(posix_spawn_file_actions_addclosefrom_np(actions,
 						      FIRST_PASSED_FD +
 							  (int)o->n_pass_fds));
@@ -101,6 +123,9 @@ proc_spawn(const struct proc_options *options, pid_t *ret_pid, int *ret_pidfd,
 
 	PTOK(posix_spawn_file_actions_init(&actions));
 	PTOK(posix_spawnattr_init(&attributes));
+	if (parking_fd(options) + (long)options->n_pass_fds >
+	    sysconf(_SC_OPEN_MAX))
+		return err_errno(err, EMFILE, "run %s", options->path);
 	add_actions(&actions, options);
 	set_attributes(&attributes, options);
 

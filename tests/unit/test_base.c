@@ -5,6 +5,9 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -13,6 +16,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/parse.h"
+#include "base/proc.h"
 #include "tests/unit/tap.h"
 
 static void
@@ -230,6 +234,69 @@ json_refuses_duplicates_and_deep_nesting(void)
 	CHECK(json_parse("{} x", 4, &json, &err) < 0);
 }
 
+/* Where and in which order they lie must not matter. */
+static void
+a_child_gets_the_descriptors_it_was_passed(void)
+{
+	char name[] = "sh";
+	char flag[] = "-c";
+	char script[] = "echo a >&3; echo b >&4; ls /proc/self/fd >&5";
+	char *argv[] = { name, flag, script, NULL };
+	int passed[] = { 513, 512, 514 };
+	struct skiff_error err = ERROR_INIT;
+	int ends[3][2];
+	int status = -1;
+	int pidfd;
+	pid_t pid;
+
+	for (int i = 0; i < 3; i++)
+		CHECK(pipe2(ends[i], O_CLOEXEC) == 0 &&
+		      dup3(ends[i][1], passed[i], O_CLOEXEC) == passed[i] &&
+		      close(ends[i][1]) == 0);
+	CHECK(proc_spawn(&(struct proc_options){ .path = "/bin/sh",
+						 .argv = argv,
+						 .pass_fds = passed,
+						 .n_pass_fds = 3 },
+			 &pid, &pidfd, &err) == 0);
+	CHECK(proc_wait(pidfd, DEADLINE_NEVER, &status, &err) == 0);
+	CHECK(status == 0);
+	for (int i = 0; i < 3; i++) {
+		static const char *const expected[] = { "a\n", "b\n",
+							"0\n1\n2\n3\n4\n5\n"
+							"6\n" };
+		char text[64] = "";
+
+		CHECK(close(passed[i]) == 0);
+		CHECK(read(ends[i][0], text, sizeof(text) - 1) > 0);
+		CHECK_STR(text, expected[i]);
+		CHECK(close(ends[i][0]) == 0);
+	}
+	(void)close(pidfd);
+}
+
+static void
+a_child_is_refused_when_descriptors_run_out(void)
+{
+	char name[] = "true";
+	char *argv[] = { name, NULL };
+	struct skiff_error err = ERROR_INIT;
+	struct rlimit limit;
+	int fd;
+	int pidfd;
+	pid_t pid;
+
+	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, (int)limit.rlim_cur - 1);
+	CHECK(fd >= 0);
+	CHECK(proc_spawn(&(struct proc_options){ .path = "/bin/true",
+						 .argv = argv,
+						 .pass_fds = &fd,
+						 .n_pass_fds = 1 },
+			 &pid, &pidfd, &err) < 0);
+	CHECK(err.sys_errno == EMFILE);
+	(void)close(fd);
+}
+
 TESTS(TEST(an_error_reads_outermost_first),
       TEST(numbers_take_the_whole_text_or_fail),
       TEST(durations_are_seconds_or_go_style), TEST(times_survive_a_round_trip),
@@ -239,4 +306,6 @@ TESTS(TEST(an_error_reads_outermost_first),
       TEST(a_body_tells_all_its_faults_by_pointer),
       TEST(a_body_of_faults_alone_is_not_told_in_full),
       TEST(an_error_is_utf8_wherever_it_is_cut),
-      TEST(json_refuses_duplicates_and_deep_nesting))
+      TEST(json_refuses_duplicates_and_deep_nesting),
+      TEST(a_child_gets_the_descriptors_it_was_passed),
+      TEST(a_child_is_refused_when_descriptors_run_out))
