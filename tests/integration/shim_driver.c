@@ -158,22 +158,23 @@ print_log(int task_fd, const struct command *command, struct skiff_error *err)
 	CLEANUP(log_reader_freep) struct log_reader *reader = NULL;
 	char buf[65536];
 	struct log_chunk chunk;
-	ssize_t n = 1;
+	ssize_t n;
 
 	if (log_reader_open(task_fd, &command->log, &reader, err) < 0)
 		return -1;
-	while (n > 0 && !command->want_records) {
-		n = log_reader_text(reader, buf, sizeof(buf), err);
-		if (n > 0)
-			(void)fwrite(buf, 1, (size_t)n, stdout);
-	}
-	while (n > 0) {
+	do {
+		if (!command->want_records) {
+			n = log_reader_text(reader, buf, sizeof(buf), err);
+			if (n > 0)
+				(void)fwrite(buf, 1, (size_t)n, stdout);
+			continue;
+		}
 		n = log_reader_next(reader, &chunk, buf, sizeof(buf), err);
 		if (n > 0)
 			(void)printf("%u %" PRIu64 " %zu %" PRIu64 "\n",
 				     chunk.stream, chunk.offset, chunk.len,
 				     chunk.lost_bytes);
-	}
+	} while (n > 0 || (n == 0 && log_reader_is_behind(reader)));
 	return (int)n;
 }
 
