@@ -4,7 +4,7 @@
 /*
  * Every handler, by the resource that it serves. Each has the type
  * handler_fn (http/route.h) with struct services as its context; what it
- * answers is in openapi/openapi.yaml under its operation id.
+ * answers is in openapi/ under its operation id.
  */
 #include "handlers/services.h"
 #include "http/route.h"

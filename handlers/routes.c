@@ -3,8 +3,8 @@
  * The table of all routes.
  *
  * To add one: a handler in the file of its resource, its prototype in
- * handlers.h, a row here, its description in openapi/openapi.yaml; a test
- * fails while one of the two is missing.
+ * handlers.h, a row here, its description in openapi/<resource>.yaml; a
+ * test fails while one of the two is missing.
  */
 #include "config.h"
 

@@ -1,21 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes openapi.yaml as a C array of its compact JSON."""
+"""Writes the contract as a C array of its compact JSON."""
 import json
 import sys
 
-import yaml
+sys.dont_write_bytecode = True
+import assemble  # noqa: E402
 
 
 def main():
     source, target = sys.argv[1:]
-    with open(source, encoding="utf-8") as file:
-        text = json.dumps(yaml.safe_load(file), separators=(",", ":"))
+    text = json.dumps(assemble.document(source), separators=(",", ":"))
     data = text.encode()
     rows = [", ".join(str(b) for b in data[i:i + 20])
             for i in range(0, len(data), 20)]
     with open(target, "w", encoding="ascii") as file:
-        file.write("/* Made by openapi/embed.py from openapi.yaml. */\n"
+        file.write("/* Made by openapi/embed.py. */\n"
                    '#include "openapi/openapi_json.h"\n\n'
                    "const unsigned char openapi_json[] = {\n\t"
                    + ",\n\t".join(rows) +

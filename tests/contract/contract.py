@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openapi.yaml as what it says of routes and answers.
+"""The contract in openapi/ as what it says of routes and answers.
 
     for answer in read_answers(path):
         faults = contract.faults_of(answer)
@@ -10,13 +10,17 @@ import copy
 import json
 import os
 import re
+import sys
 import urllib.parse
 
 import jsonschema
-import yaml
 
 SRC = os.environ.get("SKIFF_SRC") or os.path.dirname(os.path.dirname(
     os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(SRC, "openapi"))
+sys.dont_write_bytecode = True
+import assemble  # noqa: E402 (its directory was not known before)
+
 METHODS = ("get", "put", "post", "delete", "patch")
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
 
@@ -56,9 +60,8 @@ class Operation:
 
 
 class Contract:
-    def __init__(self, path=os.path.join(SRC, "openapi", "openapi.yaml")):
-        with open(path, encoding="utf-8") as file:
-            self.document = yaml.safe_load(file)
+    def __init__(self, directory=os.path.join(SRC, "openapi")):
+        self.document = assemble.document(directory)
         self.operations = [
             Operation(self, path, method)
             for path, item in self.document["paths"].items()
