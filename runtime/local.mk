@@ -19,7 +19,8 @@ libruntime_a_SOURCES = \
 	%D%/task_recover.c \
 	%D%/task_places.c \
 	%D%/task_settle.c \
-	%D%/task_table.c
+	%D%/task_table.c \
+	%D%/timers.c %D%/timers.h
 
 include %D%/spec/local.mk
 include %D%/shim/local.mk

@@ -471,6 +471,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->monitor = monitor_new();
 	tasks->log_watches = log_watches_new(tasks->monitor);
 	tasks->pool = workpool_new("task", TASK_JOB_THREADS);
+	tasks->timers = timers_new(tasks->pool);
 	if (make_dirs(tasks, err) < 0 || tasks_recover(tasks, err) < 0)
 		return -1;
 	task_places_sweep(tasks);
@@ -491,7 +492,9 @@ tasks_close(struct tasks *tasks)
 	tasks->is_ending = true;
 	PTOK(pthread_cond_broadcast(&tasks->ending));
 	lock_release(&tasks->lock);
+	timers_stop(tasks->timers);
 	workpool_free(tasks->pool);
+	timers_free(tasks->timers);
 	task_places_sweep(tasks);
 	while ((task = tasks->first) != NULL) {
 		tasks->first = task->next;

@@ -13,6 +13,7 @@
 #include "runtime/monitor.h"
 #include "runtime/shim_client.h"
 #include "runtime/task.h"
+#include "runtime/timers.h"
 #include "store/db.h"
 
 #define TASK_JOB_THREADS 8
@@ -63,6 +64,7 @@ struct tasks {
 	struct monitor *monitor;
 	struct log_watches *log_watches;
 	struct workpool *pool;
+	struct timers *timers; /* run in pool */
 	struct lock lock;
 	struct task *first; /* guarded by lock */
 	bool is_ending;	    /* guarded by lock */

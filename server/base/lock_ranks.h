@@ -15,6 +15,7 @@ enum lock_rank {
 	LOCK_RANK_BUS = 80,	   /* subscribers of events */
 	LOCK_RANK_LOG_WATCH = 82,  /* followers of logs */
 	LOCK_RANK_WAKER = 85,	   /* one suspended exchange */
+	LOCK_RANK_TIMERS = 88,	   /* what is due later, runtime/timers.c */
 	LOCK_RANK_LOOP = 90,	   /* an HTTP loop's lists */
 	LOCK_RANK_POOL = 95,	   /* a worker pool's queue */
 	LOCK_RANK_LEAF = 100,	   /* takes no other lock */
