@@ -37,7 +37,7 @@ struct monitor {
 };
 
 static void
-end_watch(struct monitor *monitor, struct watch *watch, bool is_heard)
+end_watch(struct monitor *monitor, struct watch *watch)
 {
 	(void)epoll_ctl(monitor->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
 	lock_take(&monitor->lock);
@@ -48,7 +48,7 @@ end_watch(struct monitor *monitor, struct watch *watch, bool is_heard)
 	if (watch->next)
 		watch->next->previous = watch->previous;
 	lock_release(&monitor->lock);
-	if (is_heard && watch->ops->release)
+	if (watch->ops->release)
 		watch->ops->release(watch->arg);
 	free(watch);
 }
@@ -70,7 +70,7 @@ monitor_main(void *arg)
 			if (!watch)
 				return NULL;
 			if (!watch->ops->hear(watch->arg))
-				end_watch(monitor, watch, true);
+				end_watch(monitor, watch);
 		}
 	}
 }
@@ -117,7 +117,7 @@ monitor_free(struct monitor *monitor)
 	(void)eventfd_write(monitor->stop_fd, 1);
 	PTOK(pthread_join(monitor->thread, NULL));
 	while (monitor->watches)
-		end_watch(monitor, monitor->watches, false);
+		end_watch(monitor, monitor->watches);
 	(void)close(monitor->stop_fd);
 	(void)close(monitor->epoll_fd);
 	lock_done(&monitor->lock);

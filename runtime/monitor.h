@@ -23,7 +23,7 @@ struct monitor_ops {
 };
 
 struct monitor *monitor_new(void);
-/* Joins the thread; watches that are left are dropped without a call. */
+/* Joins the thread, and releases the watches that are left. */
 void monitor_free(struct monitor *monitor);
 DEFINE_CLEANUP(struct monitor *, monitor_free)
 

@@ -31,6 +31,7 @@
 #define SMALL_FILE_MAX 4096
 
 struct shim_client {
+	atomic_int refs;
 	char *socket;
 	struct shim_identity who;
 	int shim_fd; /* pidfd */
@@ -250,6 +251,7 @@ client_new(const char *socket)
 {
 	struct shim_client *client = xcalloc(1, sizeof(*client));
 
+	atomic_init(&client->refs, 1);
 	client->socket = xstrdup(socket);
 	client->shim_fd = -1;
 	client->event_fd = -1;
@@ -273,12 +275,19 @@ await_shim(struct shim_client *client, struct deadline deadline,
 	return 0;
 }
 
+struct shim_client *
+shim_client_ref(struct shim_client *client)
+{
+	(void)atomic_fetch_add(&client->refs, 1);
+	return client;
+}
+
 void
 shim_client_free(struct shim_client *client)
 {
 	struct skiff_error ignored = ERROR_INIT;
 
-	if (!client)
+	if (!client || atomic_fetch_sub(&client->refs, 1) > 1)
 		return;
 	/* One that is gone would stay a zombie of ours. */
 	if (client->is_child)

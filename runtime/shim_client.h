@@ -14,8 +14,9 @@
  * A client is immutable once made, and each call uses a connection of its
  * own: any thread may call at any time, no lock is held, and a call that
  * ran into its deadline leaves no late answer behind. The event descriptor
- * belongs to the one thread that reads it. shim_client_free() when no
- * other thread uses the client any more.
+ * belongs to the one thread that reads it. Who keeps a client longer than
+ * its task does (which gets another when it is restarted) holds a
+ * reference.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -91,7 +92,9 @@ int shim_connect(const char *task_dir, const char *socket,
 		 struct deadline deadline, struct shim_client **ret_client,
 		 struct skiff_error *err);
 
-/* Leaves the shim running. Accepts NULL. */
+/* Another holder of the same client; any thread. */
+struct shim_client *shim_client_ref(struct shim_client *client);
+/* The last holder's leaves the shim running. Accepts NULL. */
 void shim_client_free(struct shim_client *client);
 DEFINE_CLEANUP(struct shim_client *, shim_client_free)
 

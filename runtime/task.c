@@ -271,7 +271,7 @@ task_start(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
 		return -1;
 	if (task_record_started(task, shim_client_init_pid(task->client),
 				ret_doc, ret_revision, err) < 0) {
-		task_settle_later(task, &started);
+		task_settle_later(task, task->client, &started);
 		return err_wrap(err, "task %s was started: record", id);
 	}
 	task->is_start_unsaid = false;

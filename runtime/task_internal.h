@@ -48,7 +48,7 @@ struct task {
 	bool is_start_unsaid; /* it runs, and the record does not know */
 	char *cgroups_path;   /* or NULL */
 	bool has_terminal;
-	/* Set once, before the task can be found; NULL when it is gone. */
+	/* Of the present run; NULL when the shim is out of reach. */
 	struct shim_client *client;
 };
 
@@ -105,10 +105,12 @@ int task_settle_lost(struct task *task, struct skiff_error *err);
 int task_say_start(struct task *task, struct skiff_error *err);
 /*
  * Does one of these three (EXITED, GONE, NONE) elsewhere, again and again
- * until it is recorded or the daemon ends.
+ * until it is recorded, the task has gone on to another shim, or the daemon
+ * ends. client: whom it is news of, NULL for a task that has none.
  */
-void task_settle_later(struct task *task, const struct shim_event *event);
-/* From now on the monitor hears the shim. The client is set. */
+void task_settle_later(struct task *task, struct shim_client *client,
+		       const struct shim_event *event);
+/* From now on the monitor hears the task's shim. Called with the step held. */
 void task_watch(struct task *task);
 
 /* --- the record, runtime/task_record.c --------------------------------- */

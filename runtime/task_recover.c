@@ -96,7 +96,7 @@ settle_again(struct task *task)
 	if (task->client)
 		task_watch(task);
 	else
-		task_settle_later(task, &gone);
+		task_settle_later(task, NULL, &gone);
 }
 
 static void

@@ -101,7 +101,8 @@ task_settle_lost(struct task *task, struct skiff_error *err)
 /* One thing that was heard, to be dealt with where it may block. */
 struct news {
 	struct task *task;
-	struct shim_event event; /* NONE: only that it was started */
+	struct shim_client *client; /* whom it is about */
+	struct shim_event event;    /* NONE: only that it was started */
 };
 
 static int
@@ -110,7 +111,8 @@ settle_once(const struct news *news, struct skiff_error *err)
 	struct task *task = news->task;
 
 	LOCK_SCOPE(&task->step);
-	if (task->state == TASK_STOPPED || task->state == TASK_DELETED)
+	if (task->state == TASK_STOPPED || task->state == TASK_DELETED ||
+	    news->client != task->client)
 		return 0;
 	if (news->event.type == SHIM_EVENT_EXITED)
 		return task_settle_exit(task, &news->event.exit, NULL, err);
@@ -122,6 +124,7 @@ settle_once(const struct news *news, struct skiff_error *err)
 static void
 news_free(struct news *news)
 {
+	shim_client_free(news->client);
 	task_unref(news->task);
 	free(news);
 }
@@ -174,43 +177,60 @@ settle_news(void *arg)
 }
 
 void
-task_settle_later(struct task *task, const struct shim_event *event)
+task_settle_later(struct task *task, struct shim_client *client,
+		  const struct shim_event *event)
 {
 	struct news *news = xcalloc(1, sizeof(*news));
 
 	news->task = task_ref(task);
+	news->client = client ? shim_client_ref(client) : NULL;
 	news->event = *event;
 	workpool_add(task->tasks->pool, /* is_slow= */ false, settle_news,
 		     news);
 }
 
+/* One run of a task, as the monitor hears it. */
+struct run {
+	struct task *task;
+	struct shim_client *client;
+};
+
 static bool
 hear_shim(void *arg)
 {
-	struct task *task = arg;
+	struct run *run = arg;
 	struct shim_event event;
 
-	shim_client_read_event(task->client, &event);
+	shim_client_read_event(run->client, &event);
 	if (event.type == SHIM_EVENT_NONE)
 		return true;
-	task_settle_later(task, &event);
+	task_settle_later(run->task, run->client, &event);
 	return event.type == SHIM_EVENT_EXITED;
 }
 
 static void
-release_task(void *arg)
+release_run(void *arg)
 {
-	task_unref(arg);
+	struct run *run = arg;
+
+	shim_client_free(run->client);
+	task_unref(run->task);
+	free(run);
 }
 
 static const struct monitor_ops shim_ops = {
 	.hear = hear_shim,
-	.release = release_task,
+	.release = release_run,
 };
 
 void
 task_watch(struct task *task)
 {
+	struct run *run = xcalloc(1, sizeof(*run));
+
+	assert(lock_is_held(&task->step));
+	run->task = task_ref(task);
+	run->client = shim_client_ref(task->client);
 	monitor_watch(task->tasks->monitor, shim_client_event_fd(task->client),
-		      &shim_ops, task_ref(task));
+		      &shim_ops, run);
 }
