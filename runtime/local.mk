@@ -5,6 +5,7 @@ libruntime_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 RUNTIME_LIBS = libruntime.a $(STORE_LIBS)
 libruntime_a_SOURCES = \
 	%D%/bundle.c %D%/bundle.h \
+	%D%/cgroup/freezer.c %D%/cgroup/freezer.h \
 	%D%/cgroup/path.c %D%/cgroup/path.h \
 	%D%/container.c %D%/container.h \
 	%D%/container_id.c \
@@ -19,6 +20,7 @@ libruntime_a_SOURCES = \
 	%D%/task_recover.c \
 	%D%/task_places.c \
 	%D%/task_settle.c \
+	%D%/task_step.c \
 	%D%/task_table.c \
 	%D%/timers.c %D%/timers.h
 

@@ -37,65 +37,6 @@
 #include "store/record.h"
 #include "store/snapshot/snapshots.h"
 
-/* --- the steps ------------------------------------------------------------ */
-
-/* SKIFF_FAILED_PRECONDITION that names the state. */
-static int
-refuse(const struct task *task, const char *verb, struct skiff_error *err)
-{
-	const char *state = task_state_name(task->state);
-
-	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
-		      "cannot %s task %s: it is %s", verb, task->id, state);
-	(void)err_reason(err, "task_state");
-	(void)err_object(err, "task", task->id);
-	return err_state(err, state);
-}
-
-/* The task with its step taken; NULL, SKIFF_NOT_FOUND once it is deleted. */
-static struct task *
-begin_step(struct tasks *tasks, const char *ns, const char *id,
-	   struct skiff_error *err)
-{
-	struct task *task = task_find(tasks, ns, id, err);
-
-	if (!task)
-		return NULL;
-	lock_take(&task->step);
-	if (task->state == TASK_DELETED) {
-		lock_release(&task->step);
-		task_unref(task);
-		(void)err_not_found(err, "task", id);
-		return NULL;
-	}
-	return task;
-}
-
-/*
- * A task that could not be settled after a restart, or whose shim did not
- * answer then, has no client: only a forced deletion can reach it.
- */
-static int
-need_shim(const struct task *task, struct skiff_error *err)
-{
-	if (task->client)
-		return 0;
-	(void)err_set(err, SKIFF_UNAVAILABLE,
-		      "the shim of task %s did not answer when skiffd started",
-		      task->id);
-	(void)err_reason(err, "shim_gone");
-	return err_object(err, "task", task->id);
-}
-
-static void
-end_step(struct task **task)
-{
-	if (!*task)
-		return;
-	lock_release(&(*task)->step);
-	task_unref(*task);
-}
-
 /* --- create ----------------------------------------------------------- */
 
 struct plan {
@@ -247,8 +188,8 @@ start_step(struct task *task, struct skiff_error *err)
 	if (task->is_start_unsaid)
 		return 0;
 	if (task->state != TASK_CREATED)
-		return refuse(task, "start", err);
-	if (need_shim(task, err) < 0 ||
+		return task_refuse(task, "start", err);
+	if (task_need_shim(task, err) < 0 ||
 	    fault_hit(FAULT_TASK_START_BEFORE, err) < 0 ||
 	    shim_start(task->client, deadline_in_ms(TASK_STEP_TIMEOUT_MS),
 		       err) < 0)
@@ -264,7 +205,8 @@ task_start(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
 	   int64_t *ret_revision, struct skiff_error *err)
 {
 	static const struct shim_event started = { .type = SHIM_EVENT_NONE };
-	CLEANUP(end_step) struct task *task = begin_step(tasks, ns, id, err);
+	CLEANUP(task_end_stepp)
+	struct task *task = task_begin_step(tasks, ns, id, err);
 	struct skiff_error unsaid = ERROR_INIT;
 
 	if (!task || start_step(task, err) < 0)
@@ -283,13 +225,14 @@ int
 task_kill(struct tasks *tasks, const char *ns, const char *id, int signal,
 	  bool want_all, struct skiff_error *err)
 {
-	CLEANUP(end_step) struct task *task = begin_step(tasks, ns, id, err);
+	CLEANUP(task_end_stepp)
+	struct task *task = task_begin_step(tasks, ns, id, err);
 
 	if (!task)
 		return -1;
 	if (task->state == TASK_STOPPED)
-		return refuse(task, "kill", err);
-	if (need_shim(task, err) < 0 ||
+		return task_refuse(task, "kill", err);
+	if (task_need_shim(task, err) < 0 ||
 	    shim_kill(task->client, signal, want_all,
 		      deadline_in_ms(TASK_STEP_TIMEOUT_MS), err) < 0)
 		return err_wrap(err, "kill task %s", id);
@@ -336,13 +279,15 @@ int
 task_delete(struct tasks *tasks, const char *ns, const char *id,
 	    bool want_force, json_t **ret_exit, struct skiff_error *err)
 {
-	CLEANUP(end_step) struct task *task = begin_step(tasks, ns, id, err);
+	CLEANUP(task_end_stepp)
+	struct task *task = task_begin_step(tasks, ns, id, err);
 	struct skiff_error left = ERROR_INIT;
 
 	if (!task)
 		return -1;
-	if (task->state == TASK_RUNNING && !want_force)
-		return refuse(task, "delete", err);
+	if (!want_force && task->state != TASK_CREATED &&
+	    task->state != TASK_STOPPED)
+		return task_refuse(task, "delete", err);
 	if (delete_step(task, ret_exit, err) < 0)
 		return err_wrap(err, "delete task %s", id);
 	if (fault_hit(FAULT_TASK_DELETE_ROW_AFTER, &left) < 0 ||
@@ -406,7 +351,8 @@ int
 task_pids(struct tasks *tasks, const char *ns, const char *id,
 	  json_t **ret_pids, struct skiff_error *err)
 {
-	CLEANUP(end_step) struct task *task = begin_step(tasks, ns, id, err);
+	CLEANUP(task_end_stepp)
+	struct task *task = task_begin_step(tasks, ns, id, err);
 	cleanup_json json_t *pids = json_array();
 	cleanup_free char *text = NULL;
 	struct cgroup_dirs dirs;
@@ -415,8 +361,8 @@ task_pids(struct tasks *tasks, const char *ns, const char *id,
 	if (!task)
 		return -1;
 	if (task->state == TASK_STOPPED)
-		return refuse(task, "list processes of", err);
-	if (need_shim(task, err) < 0)
+		return task_refuse(task, "list processes of", err);
+	if (task_need_shim(task, err) < 0)
 		return -1;
 	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup",
 		       (int)shim_client_init_pid(task->client));

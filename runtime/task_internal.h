@@ -21,7 +21,14 @@
 #define SOCKET_PATH_MAX 107
 #define SOCKET_NAME_LEN 16
 
-enum task_state { TASK_CREATED, TASK_RUNNING, TASK_STOPPED, TASK_DELETED };
+enum task_state {
+	TASK_CREATED,
+	TASK_RUNNING,
+	TASK_PAUSING, /* asked to freeze; some process does not yet */
+	TASK_PAUSED,
+	TASK_STOPPED,
+	TASK_DELETED,
+};
 
 const char *task_state_name(enum task_state state);
 /* TASK_DELETED for a name that is none. */
@@ -87,6 +94,23 @@ DEFINE_CLEANUP(struct task *, task_unref)
 struct task *task_find(struct tasks *tasks, const char *ns, const char *id,
 		       struct skiff_error *err);
 struct shim_place task_place(const struct task *task);
+
+/* --- a step, runtime/task_step.c ---------------------------------------- */
+
+/* The task with its step taken; NULL, SKIFF_NOT_FOUND once it is deleted. */
+struct task *task_begin_step(struct tasks *tasks, const char *ns,
+			     const char *id, struct skiff_error *err);
+/* Accepts NULL. */
+void task_end_step(struct task *task);
+DEFINE_CLEANUP(struct task *, task_end_step)
+/* SKIFF_FAILED_PRECONDITION that names the state. */
+int task_refuse(const struct task *task, const char *verb,
+		struct skiff_error *err);
+/*
+ * A task that could not be settled after a restart, or whose shim did not
+ * answer then, has no client: only a forced deletion can reach it.
+ */
+int task_need_shim(const struct task *task, struct skiff_error *err);
 
 /* --- the end of a task, runtime/task_settle.c -------------------------- */
 

@@ -17,8 +17,8 @@
 #include "store/record.h"
 
 static const char *const state_names[] = {
-	[TASK_CREATED] = "created",
-	[TASK_RUNNING] = "running",
+	[TASK_CREATED] = "created", [TASK_RUNNING] = "running",
+	[TASK_PAUSING] = "pausing", [TASK_PAUSED] = "paused",
 	[TASK_STOPPED] = "stopped",
 };
 
