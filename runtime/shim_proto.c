@@ -149,6 +149,43 @@ get_identity(struct reader *r, struct shim_identity *who)
 }
 
 static void
+put_exec_body(struct writer *w, const struct shim_message *m)
+{
+	switch (m->type) {
+	case SHIM_EXEC_START:
+		put_string(w, m->u.exec_start.id, m->u.exec_start.id_len);
+		put_uint(w, m->u.exec_start.terminal, 1);
+		put_uint(w, m->u.exec_start.has_stdin, 1);
+		put_uint(w, m->u.exec_start.no_log, 1);
+		put_uint(w, m->u.exec_start.rows, 4);
+		put_uint(w, m->u.exec_start.columns, 4);
+		break;
+	case SHIM_EXEC_KILL:
+	case SHIM_EXEC_DELETE:
+	case SHIM_EXEC_STATE:
+		put_string(w, m->u.exec.id, m->u.exec.id_len);
+		if (m->type == SHIM_EXEC_KILL)
+			put_uint(w, m->u.exec.signal, 4);
+		if (m->type == SHIM_EXEC_DELETE)
+			put_uint(w, m->u.exec.force, 1);
+		break;
+	case SHIM_EXEC_START | SHIM_REPLY:
+	case SHIM_EXEC_STATE | SHIM_REPLY:
+		put_uint(w, m->u.exec_state.phase, 4);
+		put_uint(w, m->u.exec_state.pid, 4);
+		put_uint(w, m->u.exec_state.start, 8);
+		put_exit(w, &m->u.exec_state.exit);
+		break;
+	case SHIM_EXEC_EXITED:
+		put_string(w, m->u.exec_exited.id, m->u.exec_exited.id_len);
+		put_exit(w, &m->u.exec_exited.exit);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
 put_body(struct writer *w, const struct shim_message *m)
 {
 	switch (m->type) {
@@ -174,6 +211,7 @@ put_body(struct writer *w, const struct shim_message *m)
 		put_uint(w, m->u.delete.force, 1);
 		break;
 	case SHIM_DELETE | SHIM_REPLY:
+	case SHIM_EXEC_DELETE | SHIM_REPLY:
 	case SHIM_EXITED:
 		put_exit(w, &m->u.exit);
 		break;
@@ -194,6 +232,44 @@ put_body(struct writer *w, const struct shim_message *m)
 		put_string(w, m->u.error.reason, m->u.error.reason_len);
 		put_string(w, m->u.error.state, m->u.error.state_len);
 		put_string(w, m->u.error.text, m->u.error.text_len);
+		break;
+	default:
+		put_exec_body(w, m);
+		break;
+	}
+}
+
+static void
+get_exec_body(struct reader *r, struct shim_message *m)
+{
+	switch (m->type) {
+	case SHIM_EXEC_START:
+		m->u.exec_start.id = get_string(r, &m->u.exec_start.id_len);
+		m->u.exec_start.terminal = get_uint(r, 1) != 0;
+		m->u.exec_start.has_stdin = get_uint(r, 1) != 0;
+		m->u.exec_start.no_log = get_uint(r, 1) != 0;
+		m->u.exec_start.rows = get_u32(r);
+		m->u.exec_start.columns = get_u32(r);
+		break;
+	case SHIM_EXEC_KILL:
+	case SHIM_EXEC_DELETE:
+	case SHIM_EXEC_STATE:
+		m->u.exec.id = get_string(r, &m->u.exec.id_len);
+		if (m->type == SHIM_EXEC_KILL)
+			m->u.exec.signal = get_u32(r);
+		if (m->type == SHIM_EXEC_DELETE)
+			m->u.exec.force = get_uint(r, 1) != 0;
+		break;
+	case SHIM_EXEC_START | SHIM_REPLY:
+	case SHIM_EXEC_STATE | SHIM_REPLY:
+		m->u.exec_state.phase = get_u32(r);
+		m->u.exec_state.pid = get_u32(r);
+		m->u.exec_state.start = get_uint(r, 8);
+		get_exit(r, &m->u.exec_state.exit);
+		break;
+	case SHIM_EXEC_EXITED:
+		m->u.exec_exited.id = get_string(r, &m->u.exec_exited.id_len);
+		get_exit(r, &m->u.exec_exited.exit);
 		break;
 	default:
 		break;
@@ -226,6 +302,7 @@ get_body(struct reader *r, struct shim_message *m)
 		m->u.delete.force = get_uint(r, 1) != 0;
 		break;
 	case SHIM_DELETE | SHIM_REPLY:
+	case SHIM_EXEC_DELETE | SHIM_REPLY:
 	case SHIM_EXITED:
 		get_exit(r, &m->u.exit);
 		break;
@@ -248,6 +325,7 @@ get_body(struct reader *r, struct shim_message *m)
 		m->u.error.text = get_string(r, &m->u.error.text_len);
 		break;
 	default:
+		get_exec_body(r, m);
 		break;
 	}
 }
@@ -329,7 +407,8 @@ known_reason(const char *reason, size_t len)
 		"executable_not_found", "runtime_create_failed",
 		"runtime_start_failed", "runtime_delete_failed",
 		"not_a_terminal",	"stdin_closed",
-		"unknown_request",
+		"unknown_request",	"runtime_exec_failed",
+		"cwd_not_found",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)

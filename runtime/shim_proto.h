@@ -32,6 +32,10 @@
 /* Files that the daemon puts there first. */
 #define SHIM_FILE_MOUNTS "mounts"
 #define SHIM_FILE_MOUNTPOINTS "mountpoints"
+/* Of each exec, execs/ID/; in it are log, pid and exit like the task's. */
+#define SHIM_EXECS_DIR "execs"
+#define SHIM_EXEC_ID_MAX 76
+#define SHIM_FILE_PROCESS "process.json" /* by the daemon */
 
 enum shim_type {
 	/* Requests; the answer to type T is T | SHIM_REPLY or SHIM_ERROR. */
@@ -44,9 +48,14 @@ enum shim_type {
 	SHIM_STDIN = 7,
 	SHIM_CLOSE_STDIN = 8,
 	SHIM_SUBSCRIBE = 9,
+	SHIM_EXEC_START = 10,
+	SHIM_EXEC_KILL = 11,
+	SHIM_EXEC_DELETE = 12,
+	SHIM_EXEC_STATE = 13,
 	/* Told by the shim, tag 0. */
-	SHIM_READY = 0x4001,  /* on the ready pipe, once */
-	SHIM_EXITED = 0x4002, /* to subscribers, once each */
+	SHIM_READY = 0x4001,	   /* on the ready pipe, once */
+	SHIM_EXITED = 0x4002,	   /* to subscribers, once each */
+	SHIM_EXEC_EXITED = 0x400a, /* likewise */
 
 	SHIM_REPLY = 0x8000,
 	SHIM_ERROR = 0xffff,
@@ -111,7 +120,33 @@ struct shim_message {
 			uint32_t len;
 		} stdin_data;
 		uint32_t accepted; /* reply to SHIM_STDIN: bytes taken */
-		struct {	   /* SHIM_ERROR; not NUL-terminated */
+		struct { /* SHIM_EXEC_START; id points into the packet */
+			const char *id;
+			uint16_t id_len;
+			bool terminal;
+			bool has_stdin;
+			bool no_log;
+			uint32_t rows; /* of the terminal; 0: as it is made */
+			uint32_t columns;
+		} exec_start;
+		struct { /* SHIM_EXEC_KILL, _DELETE, _STATE */
+			const char *id;
+			uint16_t id_len;
+			uint32_t signal; /* KILL */
+			bool force;	 /* DELETE: kills first */
+		} exec;
+		struct { /* reply to SHIM_EXEC_START, _STATE */
+			uint32_t phase;
+			uint32_t pid;
+			uint64_t start;
+			struct shim_exit exit; /* when SHIM_STOPPED */
+		} exec_state;
+		struct { /* SHIM_EXEC_EXITED; reply to DELETE is exit above */
+			const char *id;
+			uint16_t id_len;
+			struct shim_exit exit;
+		} exec_exited;
+		struct { /* SHIM_ERROR; not NUL-terminated */
 			uint32_t sys_errno;
 			const char *code; /* err_code_name() */
 			const char *reason;

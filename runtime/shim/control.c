@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control socket: requests of docs/SHIM_PROTOCOL.md, one packet each,
- * answered at once. Only root may speak; several connections at a time,
- * since the daemon opens one a call. A peer that does not read its answers
- * is hung up on: nothing here waits for anyone.
+ * answered at once or by a job. Only root may speak; several connections
+ * at a time, since the daemon opens one a call. A peer that does not read
+ * its answers is hung up on: nothing here waits for anyone.
  */
 #include "config.h"
 
 #include "runtime/shim/shim.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -25,7 +21,6 @@
 #include "base/fault.h"
 
 #define REPLY_SIZE 4096
-#define DELETE_TIMEOUT_MS 10000
 
 int
 shim_control_listen(struct shim *shim, struct skiff_error *err)
@@ -63,22 +58,34 @@ shim_control_accept(struct shim *shim)
 	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++) {
 		if (shim->connections[i].fd >= 0)
 			continue;
-		shim->connections[i] =
-		    (struct shim_connection){ .fd = STEAL_FD(fd) };
+		shim->connections[i] = (struct shim_connection){
+			.fd = STEAL_FD(fd),
+			.serial = ++shim->n_serials,
+		};
 		return;
 	}
 }
 
-void
-shim_control_close(struct shim_connection *connection)
+static uint32_t
+bit_of(const struct shim *shim, const struct shim_connection *connection)
+{
+	return 1U << (connection - shim->connections);
+}
+
+static void
+close_connection(struct shim *shim, struct shim_connection *connection)
 {
 	closep(&connection->fd);
 	connection->fd = -1;
+	connection->is_subscribed = false;
+	for (size_t i = 0; i < shim->processes_end; i++)
+		shim->processes[i].owed &= ~bit_of(shim, connection);
 }
 
 /* False when the socket is full. */
 static bool
-send_message(struct shim_connection *connection, const struct shim_message *m)
+send_message(struct shim *shim, struct shim_connection *connection,
+	     const struct shim_message *m)
 {
 	unsigned char buf[REPLY_SIZE];
 	size_t len = shim_encode(m, buf, sizeof(buf));
@@ -87,177 +94,117 @@ send_message(struct shim_connection *connection, const struct shim_message *m)
 		return true;
 	if (errno == EAGAIN)
 		return false;
-	shim_control_close(connection);
+	close_connection(shim, connection);
 	return true;
 }
 
-void
-shim_control_tell_exit(struct shim *shim, struct shim_connection *connection)
-{
-	struct shim_message m = { .type = SHIM_EXITED, .u.exit = shim->exit };
-	struct skiff_error err = ERROR_INIT;
+/* --- what is told without being asked ----------------------------------- */
 
-	if (!connection->is_subscribed || connection->is_told ||
-	    shim->phase != SHIM_STOPPED)
-		return;
-	if (fault_hit(FAULT_SHIM_NOTIFY, &err) < 0) {
-		shim_control_close(connection);
+bool
+shim_control_owes(const struct shim *shim,
+		  const struct shim_connection *connection)
+{
+	for (size_t i = 0; i < shim->processes_end; i++)
+		if (shim->processes[i].owed & bit_of(shim, connection))
+			return true;
+	return false;
+}
+
+static void
+fill_exited(struct shim *shim, const struct shim_process *process,
+	    struct shim_message *m)
+{
+	if (process == shim_init(shim)) {
+		*m = (struct shim_message){ .type = SHIM_EXITED };
+		m->u.exit = process->exit;
 		return;
 	}
-	connection->is_told = send_message(connection, &m);
-	connection->owes_exit = !connection->is_told;
+	*m = (struct shim_message){ .type = SHIM_EXEC_EXITED };
+	/* dir is "execs/ID/". */
+	m->u.exec_exited.id = process->dir + sizeof(SHIM_EXECS_DIR);
+	m->u.exec_exited.id_len = (uint16_t)(strlen(m->u.exec_exited.id) - 1);
+	m->u.exec_exited.exit = process->exit;
 }
 
-static int
-wrong_state(struct shim *shim, const char *verb, struct skiff_error *err)
+static void
+tell(struct shim *shim, struct shim_process *process,
+     struct shim_connection *connection)
 {
-	static const char *const names[] = {
-		[SHIM_CREATED] = "created",
-		[SHIM_RUNNING] = "running",
-		[SHIM_STOPPED] = "stopped",
-	};
-	enum shim_phase phase = shim->has_ended ? SHIM_STOPPED : shim->phase;
+	uint32_t bit = bit_of(shim, connection);
+	struct skiff_error err = ERROR_INIT;
+	struct shim_message m;
 
-	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
-		      "cannot %s a task that is %s", verb, names[phase]);
-	return err_state(err, names[phase]);
+	if (!(process->owed & bit))
+		return;
+	if (fault_hit(FAULT_SHIM_NOTIFY, &err) < 0) {
+		close_connection(shim, connection);
+		return;
+	}
+	fill_exited(shim, process, &m);
+	if (send_message(shim, connection, &m))
+		process->owed &= ~bit;
 }
 
-static int
-serve_start(struct shim *shim, struct skiff_error *err)
+void
+shim_control_tell(struct shim *shim, struct shim_process *process)
 {
-	if (shim->phase != SHIM_CREATED || shim->has_ended)
-		return wrong_state(shim, "start", err);
-	if (shim_runtime_start(shim, err) < 0)
-		return -1;
-	shim->phase = SHIM_RUNNING;
-	return fault_hit(FAULT_SHIM_START_AFTER, err);
+	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++)
+		tell(shim, process, &shim->connections[i]);
 }
+
+void
+shim_control_tell_all(struct shim *shim, struct shim_connection *connection)
+{
+	for (size_t i = shim->processes_end; i-- > 0;)
+		tell(shim, &shim->processes[i], connection);
+}
+
+/* The ends that are there are told, too. */
+static void
+subscribe(struct shim *shim, struct shim_connection *connection)
+{
+	if (connection->is_subscribed)
+		return;
+	connection->is_subscribed = true;
+	for (size_t i = 0; i < shim->processes_end; i++)
+		if (shim->processes[i].phase == SHIM_STOPPED)
+			shim->processes[i].owed |= bit_of(shim, connection);
+}
+
+/* --- requests ----------------------------------------------------------- */
 
 static int
 serve_kill(struct shim *shim, const struct shim_message *m,
 	   struct skiff_error *err)
 {
+	struct shim_process *init = shim_init(shim);
 	int signal = (int)m->u.kill.signal;
 	size_t n = 0;
 
 	if (m->u.kill.signal == 0 || m->u.kill.signal >= NSIG)
 		return err_set(err, SKIFF_INVALID_ARGUMENT,
 			       "signal %u does not exist", m->u.kill.signal);
-	if (shim->has_ended)
-		return wrong_state(shim, "kill", err);
+	if (init->has_ended)
+		return shim_wrong_state(init, "kill", err);
 	if (m->u.kill.all) {
 		if (cgroup_signal(&shim->cgroups, signal, &n, err) < 0)
 			return -1;
 		if (n > 0)
 			return 0;
 	}
-	if (syscall(SYS_pidfd_send_signal, shim->init_fd, signal, NULL, 0) < 0)
-		return err_errno(err, errno, "signal %d", signal);
-	return 0;
-}
-
-/* Runs the loop without callers until the end is settled. */
-static int
-wait_for_end(struct shim *shim, struct skiff_error *err)
-{
-	struct deadline deadline = deadline_in_ms(DELETE_TIMEOUT_MS);
-
-	while (shim->phase != SHIM_STOPPED) {
-		if (deadline_passed(deadline))
-			return err_set(err, SKIFF_DEADLINE_EXCEEDED,
-				       "init does not end on SIGKILL");
-		shim_turn(shim, /* with_control= */ false);
-	}
-	return 0;
-}
-
-static int
-serve_delete(struct shim *shim, bool is_forced, struct skiff_error *err)
-{
-	if (!shim->has_ended && !is_forced && shim->phase == SHIM_RUNNING)
-		return wrong_state(shim, "delete", err);
-	if (!shim->has_ended)
-		(void)syscall(SYS_pidfd_send_signal, shim->init_fd, SIGKILL,
-			      NULL, 0);
-	if (wait_for_end(shim, err) < 0 ||
-	    fault_hit(FAULT_SHIM_DELETE_BEFORE, err) < 0 ||
-	    shim_runtime_delete(shim, err) < 0 ||
-	    fault_hit(FAULT_SHIM_DELETE_RUNTIME, err) < 0)
-		return -1;
-	shim_rootfs_unmount(shim);
-	if (cgroup_remove(&shim->cgroups, deadline_in_ms(DELETE_TIMEOUT_MS),
-			  err) < 0 ||
-	    fault_hit(FAULT_SHIM_DELETE_AFTER, err) < 0)
-		return -1;
-	(void)unlink(shim->socket);
-	shim->is_deleted = true;
-	return 0;
-}
-
-static int
-serve_resize(struct shim *shim, const struct shim_message *m,
-	     struct skiff_error *err)
-{
-	struct winsize size = {
-		.ws_row = (unsigned short)m->u.resize.rows,
-		.ws_col = (unsigned short)m->u.resize.columns,
-	};
-
-	if (shim->console_fd < 0) {
-		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
-			      "the task has no terminal");
-		return err_reason(err, "not_a_terminal");
-	}
-	if (m->u.resize.rows > USHRT_MAX || m->u.resize.columns > USHRT_MAX)
-		return err_set(err, SKIFF_INVALID_ARGUMENT,
-			       "window size out of range");
-	if (ioctl(shim->console_fd, TIOCSWINSZ, &size) < 0)
-		return err_errno(err, errno, "resize");
-	return 0;
-}
-
-static int
-serve_stdin(struct shim *shim, const struct shim_message *m,
-	    uint32_t *ret_accepted, struct skiff_error *err)
-{
-	int fd = shim->has_terminal ? shim->console_fd : shim->stdin_fd;
-	ssize_t n = -1;
-
-	errno = EPIPE;
-	if (fd >= 0)
-		n = write(fd, m->u.stdin_data.data, m->u.stdin_data.len);
-	if (n < 0 && errno != EAGAIN) {
-		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
-			      "stdin is closed");
-		return err_reason(err, "stdin_closed");
-	}
-	*ret_accepted = n > 0 ? (uint32_t)n : 0;
-	return 0;
-}
-
-static int
-serve_close_stdin(struct shim *shim, struct skiff_error *err)
-{
-	/* A terminal has no end of its own: Ctrl-D is data. */
-	if (shim->stdin_fd < 0) {
-		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
-			      "stdin is not open");
-		return err_reason(err, "stdin_closed");
-	}
-	(void)close(shim->stdin_fd);
-	shim->stdin_fd = -1;
-	return 0;
+	return shim_process_signal(init, signal, err);
 }
 
 static void
 fill_state(struct shim *shim, struct shim_message *reply)
 {
-	reply->u.state.phase = shim->phase;
+	const struct shim_process *init = shim_init(shim);
+
+	reply->u.state.phase = init->phase;
 	reply->u.state.who = shim->who;
-	reply->u.state.lost_bytes = shim->lost_bytes;
-	if (shim->phase == SHIM_STOPPED)
-		reply->u.state.exit = shim->exit;
+	reply->u.state.lost_bytes = init->log.lost_bytes;
+	if (init->phase == SHIM_STOPPED)
+		reply->u.state.exit = init->exit;
 }
 
 static int
@@ -274,35 +221,61 @@ serve_hello(const struct shim_message *m, struct shim_message *reply,
 	return 0;
 }
 
-static int
-dispatch(struct shim *shim, struct shim_connection *connection,
-	 const struct shim_message *m, struct shim_message *reply,
-	 struct skiff_error *err)
+/* Whether a job answers, and not we. */
+static bool
+is_job(uint16_t type)
 {
+	return type == SHIM_START || type == SHIM_DELETE ||
+	       type == SHIM_EXEC_START || type == SHIM_EXEC_DELETE;
+}
+
+static int
+begin_job(struct shim *shim, struct shim_connection *connection,
+	  const struct shim_message *m, struct skiff_error *err)
+{
+	switch (m->type) {
+	case SHIM_START:
+		return shim_begin_start(shim, connection, m, err);
+	case SHIM_DELETE:
+		return shim_begin_delete(shim, connection, m, err);
+	case SHIM_EXEC_START:
+		return shim_begin_exec_start(shim, connection, m, err);
+	default:
+		return shim_begin_exec_delete(shim, connection, m, err);
+	}
+}
+
+static int
+answer_now(struct shim *shim, struct shim_connection *connection,
+	   const struct shim_message *m, struct shim_message *reply,
+	   struct skiff_error *err)
+{
+	struct shim_process *init = shim_init(shim);
+
 	switch (m->type) {
 	case SHIM_HELLO:
 		return serve_hello(m, reply, err);
 	case SHIM_STATE:
 		fill_state(shim, reply);
 		return 0;
-	case SHIM_START:
-		return serve_start(shim, err);
 	case SHIM_KILL:
 		return serve_kill(shim, m, err);
-	case SHIM_DELETE:
-		if (serve_delete(shim, m->u.delete.force, err) < 0)
-			return -1;
-		reply->u.exit = shim->exit;
-		return 0;
 	case SHIM_RESIZE:
-		return serve_resize(shim, m, err);
+		return shim_stdio_resize(init, m->u.resize.rows,
+					 m->u.resize.columns, err);
 	case SHIM_STDIN:
-		return serve_stdin(shim, m, &reply->u.accepted, err);
+		return shim_stdio_write(init, m->u.stdin_data.data,
+					m->u.stdin_data.len, &reply->u.accepted,
+					err);
 	case SHIM_CLOSE_STDIN:
-		return serve_close_stdin(shim, err);
+		return shim_stdio_close(init, err);
 	case SHIM_SUBSCRIBE:
-		connection->is_subscribed = true;
+		subscribe(shim, connection);
 		return 0;
+	case SHIM_EXEC_KILL:
+		return shim_exec_kill(shim, m, err);
+	case SHIM_EXEC_STATE:
+		return shim_exec_state(shim, m, reply, err);
 	default:
 		(void)err_set(err, SKIFF_UNIMPLEMENTED,
 			      "this shim does not know request %u", m->type);
@@ -311,30 +284,56 @@ dispatch(struct shim *shim, struct shim_connection *connection,
 }
 
 void
-shim_control_serve(struct shim *shim, struct shim_connection *connection)
+shim_control_answer(struct shim *shim, uint32_t serial,
+		    struct shim_message *reply, const struct skiff_error *err)
+{
+	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++) {
+		struct shim_connection *connection = &shim->connections[i];
+
+		if (connection->fd < 0 || connection->serial != serial)
+			continue;
+		if (err)
+			shim_error_to_message(err, reply->tag, reply);
+		if (!send_message(shim, connection, reply))
+			close_connection(shim, connection);
+		return;
+	}
+}
+
+static void
+serve_packet(struct shim *shim, struct shim_connection *connection, size_t n)
 {
 	struct skiff_error err = ERROR_INIT;
-	struct shim_message m = { 0 };
 	struct shim_message reply = { 0 };
-	ssize_t n;
+	struct shim_message m = { 0 };
+	int r = shim_decode(shim_scratch, n, &m, &err);
 
-	n = recv(connection->fd, shim_scratch, SHIM_FRAME_MAX,
-		 MSG_DONTWAIT | MSG_TRUNC);
+	if (r == 0 && is_job(m.type)) {
+		r = begin_job(shim, connection, &m, &err);
+		if (r == 0)
+			return;
+	} else if (r == 0) {
+		r = answer_now(shim, connection, &m, &reply, &err);
+	}
+	reply.type = m.type | SHIM_REPLY;
+	reply.tag = m.tag;
+	shim_control_answer(shim, connection->serial, &reply,
+			    r < 0 ? &err : NULL);
+}
+
+void
+shim_control_serve(struct shim *shim, struct shim_connection *connection)
+{
+	ssize_t n = recv(connection->fd, shim_scratch, SHIM_FRAME_MAX,
+			 MSG_DONTWAIT | MSG_TRUNC);
+
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0 || n > SHIM_FRAME_MAX) {
-		shim_control_close(connection);
+		close_connection(shim, connection);
 		return;
 	}
-	if (shim_decode(shim_scratch, (size_t)n, &m, &err) < 0 ||
-	    dispatch(shim, connection, &m, &reply, &err) < 0) {
-		shim_error_to_message(&err, m.tag, &reply);
-	} else {
-		reply.type = m.type | SHIM_REPLY;
-		reply.tag = m.tag;
-	}
-	if (!send_message(connection, &reply))
-		shim_control_close(connection);
+	serve_packet(shim, connection, (size_t)n);
 	if (connection->fd >= 0)
-		shim_control_tell_exit(shim, connection);
+		shim_control_tell_all(shim, connection);
 }

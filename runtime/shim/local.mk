@@ -9,10 +9,21 @@ skiff_shim_SOURCES = \
 	%D%/shim.h \
 	%D%/main.c \
 	%D%/control.c \
+	%D%/exec.c \
+	%D%/files.c \
+	%D%/init.c \
+	%D%/job.c \
+	%D%/log.c \
+	%D%/loop.c \
 	%D%/output.c \
+	%D%/process.c \
+	%D%/reap.c \
 	%D%/rootfs.c \
 	%D%/runtime.c \
-	%D%/supervise.c \
+	%D%/spawn.c \
+	%D%/stdio.c \
+	%D%/steps.c \
+	%D%/words.c \
 	runtime/cgroup/path.c runtime/cgroup/path.h \
 	runtime/shim_proto.c runtime/shim_proto.h
 skiff_shim_LDADD = libbase.a

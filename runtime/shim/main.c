@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * skiff-shim: arguments, the steps of create in their order, the loop.
+ * skiff-shim: arguments, and the steps of create in their order.
  * What it is and what it owns: shim.h; what it says: docs/SHIM_PROTOCOL.md.
  */
 #include "config.h"
@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,27 +25,13 @@
 
 #define READY_FD 3
 #define EXIT_USAGE 64
+#define PAGE 4096
+#define STACK_KEPT 4096
+#define STACK_RELEASED 65536
 
 _Alignas(65536) unsigned char shim_scratch[SHIM_SCRATCH_SIZE];
 
-static struct shim the_shim = {
-	.task_fd = -1,
-	.rootfs_fd = -1,
-	.ready_fd = READY_FD,
-	.null_fd = -1,
-	.signal_fd = -1,
-	.listen_fd = -1,
-	.console_fd = -1,
-	.stdin_fd = -1,
-	.init_fd = -1,
-	.oom_fd = -1,
-	.log_fd = -1,
-	.index_fd = -1,
-	.outputs = { { .fd = -1, .stream = SHIM_STDOUT },
-		     { .fd = -1, .stream = SHIM_STDERR } },
-	.phase = SHIM_CREATED,
-	.has_log = true,
-};
+static struct shim the_shim;
 
 static const struct option long_options[] = {
 	{ "runtime", required_argument, NULL, 'r' },
@@ -58,6 +43,39 @@ static const struct option long_options[] = {
 	{ "no-log", no_argument, NULL, 'l' },
 	{ NULL, 0, NULL, 0 },
 };
+
+/* What is on the stack below us was of calls that have returned. */
+static void
+release_stack(void)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t end = (here - STACK_KEPT) & ~(uintptr_t)(PAGE - 1);
+
+	(void)madvise((void *)(end - STACK_RELEASED), STACK_RELEASED,
+		      MADV_DONTNEED);
+}
+
+void
+shim_memory_release(void)
+{
+	(void)madvise(shim_scratch, sizeof(shim_scratch), MADV_DONTNEED);
+	release_stack();
+}
+
+static void
+init_shim(struct shim *shim)
+{
+	shim->task_fd = -1;
+	shim->rootfs_fd = -1;
+	shim->ready_fd = READY_FD;
+	shim->null_fd = -1;
+	shim->signal_fd = -1;
+	shim->listen_fd = -1;
+	shim->oom_fd = -1;
+	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++)
+		shim->connections[i].fd = -1;
+	(void)shim_process_new(shim, "");
+}
 
 static bool
 parse_arguments(struct shim *shim, int argc, char **argv)
@@ -74,11 +92,11 @@ parse_arguments(struct shim *shim, int argc, char **argv)
 		else if (c == 's')
 			shim->socket = optarg;
 		else if (c == 't')
-			shim->has_terminal = true;
+			shim_init(shim)->has_terminal = true;
 		else if (c == 'n')
-			shim->has_stdin = true;
+			shim_init(shim)->has_stdin = true;
 		else if (c == 'l')
-			shim->has_log = false;
+			shim_init(shim)->has_log = false;
 		else
 			return false;
 	}
@@ -125,6 +143,8 @@ detach(struct shim *shim, struct skiff_error *err)
 static int
 create(struct shim *shim, struct skiff_error *err)
 {
+	struct shim_process *init = shim_init(shim);
+
 	if (fault_hit(FAULT_SHIM_IDENTITY, err) < 0 ||
 	    shim_record_identity(shim, err) < 0 ||
 	    shim_rootfs_mount(shim, err) < 0 ||
@@ -133,7 +153,7 @@ create(struct shim *shim, struct skiff_error *err)
 	/* Held open it would keep the snapshot busy. */
 	closep(&shim->rootfs_fd);
 	shim->rootfs_fd = -1;
-	if (shim_output_open_log(shim, err) < 0 ||
+	if ((init->has_log && shim_log_open(shim, "", &init->log, err) < 0) ||
 	    shim_runtime_create(shim, err) < 0 ||
 	    shim_adopt_init(shim, err) < 0 ||
 	    fault_hit(FAULT_SHIM_LISTEN, err) < 0 ||
@@ -174,7 +194,7 @@ begin(struct shim *shim)
 	/* A daemon's terminal or pipe must not be held by its containers. */
 	for (int i = 0; i < 3; i++)
 		(void)dup2(shim->null_fd, i);
-	(void)madvise(shim_scratch, sizeof(shim_scratch), MADV_DONTNEED);
+	shim_memory_release();
 	return 0;
 undo:
 	shim_undo_create(shim);
@@ -184,64 +204,12 @@ fail:
 	return -1;
 }
 
-static int
-turn_timeout_ms(const struct shim *shim)
-{
-	if (!shim->has_ended || shim->is_recorded)
-		return -1;
-	return deadline_poll_ms(shim->phase == SHIM_STOPPED ? shim->next_try
-							    : shim->drain);
-}
-
-void
-shim_turn(struct shim *shim, bool with_control)
-{
-	struct pollfd fds[4 + SHIM_MAX_CONNECTIONS];
-	nfds_t n = with_control ? ARRAY_SIZE(fds) : 3;
-
-	fds[0] = (struct pollfd){ .fd = shim->signal_fd, .events = POLLIN };
-	for (size_t i = 0; i < 2; i++)
-		fds[1 + i] = (struct pollfd){ .fd = shim->outputs[i].fd,
-					      .events = POLLIN };
-	fds[3] = (struct pollfd){ .fd = shim->listen_fd, .events = POLLIN };
-	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++) {
-		const struct shim_connection *c = &shim->connections[i];
-
-		fds[4 + i] = (struct pollfd){
-			.fd = c->fd,
-			.events =
-			    (short)(POLLIN | (c->owes_exit ? POLLOUT : 0)),
-		};
-	}
-	if (poll(fds, n, turn_timeout_ms(shim)) < 0)
-		return;
-	for (size_t i = 0; i < 2; i++)
-		if (fds[1 + i].revents)
-			shim_output_pump(shim, &shim->outputs[i]);
-	if (fds[0].revents)
-		shim_reap(shim);
-	shim_settle(shim);
-	if (!with_control)
-		return;
-	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS && !shim->is_deleted; i++) {
-		struct shim_connection *c = &shim->connections[i];
-
-		if (fds[4 + i].revents & POLLOUT)
-			shim_control_tell_exit(shim, c);
-		if (c->fd >= 0 && (fds[4 + i].revents & ~POLLOUT))
-			shim_control_serve(shim, c);
-	}
-	if (fds[3].revents)
-		shim_control_accept(shim);
-}
-
 int
 main(int argc, char **argv)
 {
 	struct shim *shim = &the_shim;
 
-	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++)
-		shim->connections[i].fd = -1;
+	init_shim(shim);
 	if (!parse_arguments(shim, argc, argv)) {
 		(void)fprintf(
 		    stderr,
@@ -254,6 +222,6 @@ main(int argc, char **argv)
 	if (begin(shim) < 0)
 		return 1;
 	while (!shim->is_deleted)
-		shim_turn(shim, /* with_control= */ true);
+		shim_turn(shim);
 	return 0;
 }

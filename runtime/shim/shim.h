@@ -5,13 +5,26 @@
  * The shim of one task: parent of what the runtime starts, owner of its
  * output, its log and its exit status. One process, one thread, one poll
  * loop, everything in the one struct below; nothing is allocated, so
- * nothing can run out while a container depends on it.
+ * nothing can run out while a container depends on it. Once the task is
+ * made nothing waits either: what takes longer than a turn of the loop is
+ * a job.
  *
- * main.c       arguments, order of the steps of create, the loop
+ * main.c       arguments, order of the steps of create
+ * loop.c       one turn: output, ends, jobs, requests
  * rootfs.c     mounts, rule set R, mount points
- * runtime.c    running runc: create, start, delete, and its words
- * output.c     pipes or terminal to the log and its index
- * supervise.c  reaping, the end of init, records on disk
+ * spawn.c      starting a program without allocation
+ * words.c      what the runtime said in its log
+ * runtime.c    the runtime's command line; create and delete
+ * job.c        the table of jobs: programs under way, answers by tag
+ * steps.c      START and DELETE
+ * process.c    the table of processes, their end and its record
+ * exec.c       EXEC_START and its like
+ * init.c       what is init's alone: cgroups, namespaces, OOM counter
+ * reap.c       children that ended
+ * log.c        a log and its index
+ * output.c     pipes or terminal to the log
+ * stdio.c      the other way: input and window size
+ * files.c      small files without allocation
  * control.c    the socket: requests of docs/SHIM_PROTOCOL.md
  */
 #include <limits.h>
@@ -25,9 +38,23 @@
 #include "runtime/cgroup/path.h"
 #include "runtime/shim_proto.h"
 
-#define SHIM_MAX_CONNECTIONS 16
+#define SHIM_MAX_CONNECTIONS 32 /* bits of shim_process.owed */
+#define SHIM_MAX_JOBS 32
+#define SHIM_MAX_PROCESSES 100 /* init and execs; 7 descriptors each */
+#define SHIM_MAX_STRAYS 64
 #define SHIM_SCRATCH_SIZE 262144
 #define SHIM_DRAIN_MS 1000
+/* "", or SHIM_EXECS_DIR "/" id "/" */
+#define SHIM_DIR_SIZE (sizeof(SHIM_EXECS_DIR) + SHIM_EXEC_ID_MAX + 2)
+
+/* Where the output of one process goes; fd -1: it is discarded. */
+struct shim_log {
+	int fd;
+	int index_fd;
+	uint64_t offset;
+	uint64_t index_offset;
+	uint64_t lost_bytes;
+};
 
 struct shim_output {
 	int fd; /* read end of a pipe, or the terminal; -1 at its end */
@@ -35,11 +62,70 @@ struct shim_output {
 	uint64_t lost_bytes; /* not yet told in the index */
 };
 
+/* Init, which is the first of the table, or an exec. */
+struct shim_process {
+	enum shim_phase phase;	 /* 0: the place is free */
+	char dir[SHIM_DIR_SIZE]; /* of its files, in the task's */
+	uint32_t pid;		 /* 0 before the runtime has made it */
+	uint64_t start;
+	int pid_fd;
+	bool has_terminal;
+	bool has_stdin;
+	bool has_log;
+	int console_fd; /* the terminal's master, also outputs[0].fd */
+	int stdin_fd;
+	struct shim_output outputs[2];
+	struct shim_log log;
+	struct shim_job *job; /* that changes its phase; others have to wait */
+
+	bool has_ended;	  /* is reaped; its output may not be drained */
+	bool is_recorded; /* SHIM_FILE_EXIT is on disk */
+	struct deadline drain;
+	struct deadline next_try; /* of writing the record */
+	struct shim_exit exit;
+	uint32_t owed; /* connections, by bit, that have yet to hear of it */
+};
+
 struct shim_connection {
-	int fd; /* -1: free */
+	int fd;		 /* -1: free */
+	uint32_t serial; /* no two connections have the same */
 	bool is_subscribed;
-	bool owes_exit; /* to be told as soon as the socket takes it */
-	bool is_told;
+};
+
+struct shim;
+struct shim_job;
+
+/*
+ * What a job does next. It is called in each turn of the loop in which no
+ * program of the job runs, and never blocks: SHIM_JOB_DONE answers the
+ * asker with job->reply, SHIM_JOB_WAITS comes again, -1 answers with err.
+ */
+typedef int (*shim_job_fn)(struct shim *shim, struct shim_job *job,
+			   struct skiff_error *err);
+enum { SHIM_JOB_WAITS = 0, SHIM_JOB_DONE = 1 };
+
+struct shim_job {
+	shim_job_fn step; /* NULL: the place is free */
+	uint32_t serial;  /* of the asker's connection, which may be gone */
+	struct shim_message reply;
+	struct shim_process *process; /* that it changes, or NULL */
+	pid_t pid;		      /* its program under way, or 0 */
+	int status;		      /* of its program that has ended */
+	/* What ends the loop's sleep; the step looks for itself. */
+	int fd; /* readable; -1 none; closed with the job */
+	struct deadline deadline;
+	/* Of the step's own. */
+	struct deadline give_up;
+	char exec_id[SHIM_EXEC_ID_MAX + 1];
+	uint32_t rows;
+	uint32_t columns;
+};
+
+/* A child that ended before anyone knew what it was. */
+struct shim_stray {
+	pid_t pid;
+	uint32_t status;
+	int64_t exited_ns;
 };
 
 struct shim {
@@ -49,9 +135,6 @@ struct shim {
 	const char *runtime_root;
 	const char *id;
 	const char *socket;
-	bool has_terminal;
-	bool has_stdin;
-	bool has_log;
 
 	int task_fd;
 	int rootfs_fd; /* only while the task is made */
@@ -59,77 +142,217 @@ struct shim {
 	int null_fd;
 	int signal_fd;
 	int listen_fd;
-	int console_fd; /* the terminal's master, also outputs[0].fd */
-	int stdin_fd;
-	int init_fd; /* pidfd */
 	int oom_fd;
 
-	int log_fd;
-	int index_fd;
-	uint64_t log_offset;
-	uint64_t index_offset;
-	uint64_t lost_bytes;
-	struct shim_output outputs[2];
-
-	enum shim_phase phase;
 	struct shim_identity who;
 	struct cgroup_dirs cgroups;
 	bool has_own_pid_namespace;
-	bool has_ended;	  /* init is reaped; its output may not be drained */
-	bool is_recorded; /* SHIM_FILE_EXIT is on disk */
-	bool is_deleted;  /* answered; time to go */
-	struct deadline drain;
-	struct deadline next_try; /* of writing the exit record */
-	struct shim_exit exit;
+	bool is_deleted;    /* answered; time to go */
+	bool must_reap;	    /* children were left, without a signal to come */
+	uint32_t n_serials; /* connections there ever were */
 
 	struct shim_connection connections[SHIM_MAX_CONNECTIONS];
+	size_t n_strays;
+	struct shim_stray strays[SHIM_MAX_STRAYS];
+	/* One behind the last place in use: those behind are never touched. */
+	size_t jobs_end;
+	struct shim_job jobs[SHIM_MAX_JOBS];
+	size_t processes_end;
+	struct shim_process processes[SHIM_MAX_PROCESSES];
 };
 
-/* A place for bytes on their way; its pages go back after create. */
+static inline struct shim_process *
+shim_init(struct shim *shim)
+{
+	return &shim->processes[0];
+}
+
+/* A place for bytes on their way. */
 extern unsigned char shim_scratch[SHIM_SCRATCH_SIZE];
+/* main.c: gives back the pages of it, and of the stack, that were used. */
+void shim_memory_release(void);
 
 /* rootfs.c: fills bundle/rootfs in a mount namespace of our own. */
 int shim_rootfs_mount(struct shim *shim, struct skiff_error *err);
 int shim_rootfs_check(struct shim *shim, struct skiff_error *err);
 void shim_rootfs_unmount(struct shim *shim);
 
+/*
+ * spawn.c: *ret_pid is a child of ours, in the task's directory; fds NULL
+ * is /dev/null. argv is not needed any longer.
+ */
+int shim_program_start(struct shim *shim, char *const argv[], const int fds[3],
+		       pid_t *ret_pid, struct skiff_error *err);
+/* Waits; only while the task is made. *ret_status as in struct shim_exit. */
+int shim_program_wait(pid_t pid, int *ret_status, struct skiff_error *err);
+
+/*
+ * words.c: the error of a runtime that ended with a status other than 0,
+ * out of its log (a name in the task's directory).
+ */
+int shim_runtime_error(struct shim *shim, const char *verb, int status,
+		       const char *log, const char *reason,
+		       struct skiff_error *err);
+
 /* runtime.c */
+#define SHIM_MAX_WORDS 32
+/*
+ * The whole command line, runtime --root R --log L --log-format json WORDS
+ * ID, of which words (up to NULL) are given; log is a name in the task's
+ * directory.
+ */
+struct shim_command {
+	const char *argv[SHIM_MAX_WORDS];
+	char log[PATH_MAX];
+};
+void shim_runtime_command(struct shim *shim, const char *log,
+			  const char *const words[], struct shim_command *ret);
+bool shim_runtime_is(const struct shim *shim, const char *name);
 int shim_runtime_create(struct shim *shim, struct skiff_error *err);
-int shim_runtime_start(struct shim *shim, struct skiff_error *err);
+/* What `runc delete` does, without it; false when that is not enough. */
+bool shim_runtime_forget(struct shim *shim);
+/* Waits; to undo a create. */
 int shim_runtime_delete(struct shim *shim, struct skiff_error *err);
 
-/* output.c */
-int shim_output_open_log(struct shim *shim, struct skiff_error *err);
-/* Makes stdin, stdout, stderr of the container; the caller closes them. */
-int shim_output_open_pipes(struct shim *shim, int ret_child[3],
-			   struct skiff_error *err);
-/* The socket on which the runtime hands over the terminal. */
-int shim_output_listen_console(struct shim *shim, int *ret_fd,
-			       struct skiff_error *err);
-int shim_output_take_console(struct shim *shim, int listen_fd,
-			     struct skiff_error *err);
-/* Moves what is there now, one chunk. */
-void shim_output_pump(struct shim *shim, struct shim_output *output);
-/* Tells the last gaps and closes both. */
-void shim_output_close(struct shim *shim);
+/* job.c */
+/*
+ * A job that answers message m of the connection once step has come to an
+ * end, or SKIFF_RESOURCE_EXHAUSTED. The caller returns SHIM_JOB_WAITS to
+ * control.c, which is then not answering itself.
+ */
+int shim_job_begin(struct shim *shim, struct shim_connection *connection,
+		   const struct shim_message *m, shim_job_fn step,
+		   struct shim_job **ret_job, struct skiff_error *err);
+/*
+ * Starts the runtime with these words (shim_runtime_command()); the step is
+ * called again when it has ended.
+ */
+int shim_job_run(struct shim *shim, struct shim_job *job,
+		 const char *const words[], const int fds[3],
+		 struct skiff_error *err);
+/* -1 with the runtime's words unless its end was a good one. */
+int shim_job_verdict(struct shim *shim, struct shim_job *job, const char *verb,
+		     const char *reason, struct skiff_error *err);
+/* Steps each job that can go on. */
+void shim_jobs_step(struct shim *shim);
+/* False: it was no job's program. */
+bool shim_job_program_ended(struct shim *shim, pid_t pid, int status);
 
-/* supervise.c */
+/* steps.c: begin the jobs of their requests. */
+int shim_begin_start(struct shim *shim, struct shim_connection *connection,
+		     const struct shim_message *m, struct skiff_error *err);
+int shim_begin_delete(struct shim *shim, struct shim_connection *connection,
+		      const struct shim_message *m, struct skiff_error *err);
+
+/* process.c */
+/* Takes a free place; NULL when there is none. */
+struct shim_process *shim_process_new(struct shim *shim, const char *dir);
+/* Init, whose place is always the first. */
+void shim_process_init(struct shim_process *process, const char *dir);
+void shim_process_free(struct shim *shim, struct shim_process *process);
+struct shim_process *shim_process_of_pid(struct shim *shim, uint32_t pid);
+/* Reads the pid file (a name in dir) and takes hold of the process. */
+int shim_process_adopt(struct shim *shim, struct shim_process *process,
+		       struct skiff_error *err);
+int shim_process_signal(const struct shim_process *process, int signal,
+			struct skiff_error *err);
+/* It was reaped. */
+void shim_process_ended(struct shim *shim, struct shim_process *process,
+			uint32_t status, int64_t exited_ns);
+/* Records and tells the ends that are ready to be. */
+void shim_processes_settle(struct shim *shim);
+/* SKIFF_FAILED_PRECONDITION with the state. */
+int shim_wrong_state(const struct shim_process *process, const char *verb,
+		     struct skiff_error *err);
+
+/* exec.c: begin jobs, or answer at once. */
+int shim_begin_exec_start(struct shim *shim, struct shim_connection *connection,
+			  const struct shim_message *m,
+			  struct skiff_error *err);
+int shim_begin_exec_delete(struct shim *shim,
+			   struct shim_connection *connection,
+			   const struct shim_message *m,
+			   struct skiff_error *err);
+int shim_exec_kill(struct shim *shim, const struct shim_message *m,
+		   struct skiff_error *err);
+int shim_exec_state(struct shim *shim, const struct shim_message *m,
+		    struct shim_message *reply, struct skiff_error *err);
+
+/* init.c */
 int shim_record_identity(struct shim *shim, struct skiff_error *err);
 /* After create: pidfd, start time, cgroups, OOM counter. */
 int shim_adopt_init(struct shim *shim, struct skiff_error *err);
-void shim_reap(struct shim *shim);
-/* Records the end and tells it, once the output is drained. */
-void shim_settle(struct shim *shim);
+bool shim_had_oom(struct shim *shim);
 /* Nothing of a failed create survives. */
 void shim_undo_create(struct shim *shim);
+
+/* reap.c */
+void shim_reap(struct shim *shim);
+/* The end of a child that was adopted too late; false: it lives. */
+bool shim_take_stray(struct shim *shim, pid_t pid, struct shim_stray *ret);
+
+/* log.c */
+/* Opens log and index in the process's directory, to go on behind them. */
+int shim_log_open(struct shim *shim, const char *dir, struct shim_log *log,
+		  struct skiff_error *err);
+void shim_log_close(struct shim_log *log);
+/* n bytes lie at log->offset by now: stored, or lost without a record. */
+void shim_log_took(struct shim_log *log, struct shim_output *output, size_t n);
+void shim_log_lose(struct shim_log *log, struct shim_output *output,
+		   uint64_t n);
+/* Tells what was lost; false while the index does not take it. */
+bool shim_log_tell_gap(struct shim_log *log, struct shim_output *output);
+
+/* output.c */
+/* Makes stdin, stdout, stderr of a process; the caller closes them. */
+int shim_output_open_pipes(struct shim *shim, struct shim_process *process,
+			   int ret_child[3], struct skiff_error *err);
+void shim_output_close_child(struct shim *shim, int child[3]);
+#define SHIM_CONSOLE_SIZE (SHIM_DIR_SIZE + 8)
+/* The socket on which the runtime hands over the terminal, and its name. */
+int shim_output_listen_console(struct shim *shim, struct shim_process *process,
+			       char name[SHIM_CONSOLE_SIZE], int *ret_fd,
+			       struct skiff_error *err);
+int shim_output_take_console(struct shim *shim, struct shim_process *process,
+			     int listen_fd, struct skiff_error *err);
+/* Moves what is there now, one chunk. */
+void shim_output_pump(struct shim *shim, struct shim_process *process,
+		      struct shim_output *output);
+/* Tells the last gaps and closes all, stdin and log too. */
+void shim_output_close(struct shim_process *process);
+
+/* stdio.c */
+int shim_stdio_resize(struct shim_process *process, uint32_t rows,
+		      uint32_t columns, struct skiff_error *err);
+int shim_stdio_write(struct shim_process *process, const void *data, size_t len,
+		     uint32_t *ret_accepted, struct skiff_error *err);
+int shim_stdio_close(struct shim_process *process, struct skiff_error *err);
+
+/* files.c */
+/* fs_replace_file() without its allocation; names in the task's directory. */
+int shim_replace_file(struct shim *shim, const char *dir, const char *name,
+		      const char *text, size_t len, struct skiff_error *err);
+/* A small file of proc or of ours, as a string. */
+int shim_read_small(int dirfd, const char *path, char *buf, size_t cap,
+		    struct skiff_error *err);
+/* proc_start_time() without its allocation. */
+int shim_start_time(pid_t pid, uint64_t *ret_ticks, struct skiff_error *err);
 
 /* control.c */
 int shim_control_listen(struct shim *shim, struct skiff_error *err);
 void shim_control_accept(struct shim *shim);
 void shim_control_serve(struct shim *shim, struct shim_connection *connection);
-void shim_control_tell_exit(struct shim *shim,
-			    struct shim_connection *connection);
-void shim_control_close(struct shim_connection *connection);
+/* Answers whoever asked, if still there; err NULL: with reply. */
+void shim_control_answer(struct shim *shim, uint32_t serial,
+			 struct shim_message *reply,
+			 const struct skiff_error *err);
+/* Tells subscribers of the ends that they have not heard of. */
+void shim_control_tell(struct shim *shim, struct shim_process *process);
+/* The same for one connection, whose socket takes more. */
+void shim_control_tell_all(struct shim *shim,
+			   struct shim_connection *connection);
+bool shim_control_owes(const struct shim *shim,
+		       const struct shim_connection *connection);
 
-/* main.c: one turn of the loop; without control only output and ends. */
-void shim_turn(struct shim *shim, bool with_control);
+/* loop.c */
+void shim_turn(struct shim *shim);

@@ -48,6 +48,45 @@ a_message_comes_out_as_it_went_in(void)
 }
 
 static void
+so_do_the_messages_of_execs(void)
+{
+	struct shim_message m = { .type = SHIM_EXEC_START, .tag = 7 };
+	struct shim_message out = { 0 };
+
+	m.u.exec_start.id = "e1";
+	m.u.exec_start.id_len = 2;
+	m.u.exec_start.terminal = true;
+	m.u.exec_start.columns = 80;
+	CHECK(through(&m, &out) == 0 && out.u.exec_start.id_len == 2);
+	CHECK(memcmp(out.u.exec_start.id, "e1", 2) == 0);
+	CHECK(out.u.exec_start.terminal && !out.u.exec_start.has_stdin);
+	CHECK(out.u.exec_start.columns == 80 && !out.u.exec_start.no_log);
+
+	m = (struct shim_message){ .type = SHIM_EXEC_KILL };
+	m.u.exec.id = "e1";
+	m.u.exec.id_len = 2;
+	m.u.exec.signal = 15;
+	CHECK(through(&m, &out) == 0 && out.u.exec.signal == 15);
+	m.type = SHIM_EXEC_DELETE;
+	m.u.exec.force = true;
+	CHECK(through(&m, &out) == 0 && out.u.exec.force);
+
+	m = (struct shim_message){ .type = SHIM_EXEC_STATE | SHIM_REPLY };
+	m.u.exec_state.phase = SHIM_STOPPED;
+	m.u.exec_state.pid = 12;
+	m.u.exec_state.exit.status = 3;
+	CHECK(through(&m, &out) == 0 && out.u.exec_state.pid == 12);
+	CHECK(out.u.exec_state.exit.status == 3);
+
+	m = (struct shim_message){ .type = SHIM_EXEC_EXITED };
+	m.u.exec_exited.id = "e1";
+	m.u.exec_exited.id_len = 2;
+	m.u.exec_exited.exit.status = 9;
+	CHECK(through(&m, &out) == 0 && out.u.exec_exited.id_len == 2);
+	CHECK(out.u.exec_exited.exit.status == 9);
+}
+
+static void
 every_shorter_frame_is_refused_and_a_longer_one_taken(void)
 {
 	struct shim_message m = { .type = SHIM_RESIZE };
@@ -134,6 +173,7 @@ an_unknown_line_in_the_state_file_is_ignored(void)
 }
 
 TESTS(TEST(a_message_comes_out_as_it_went_in),
+      TEST(so_do_the_messages_of_execs),
       TEST(every_shorter_frame_is_refused_and_a_longer_one_taken),
       TEST(an_unknown_type_is_decoded_so_that_it_can_be_answered),
       TEST(an_error_keeps_class_reason_state_and_text),

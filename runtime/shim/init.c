@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What init alone has: the task's identity, its cgroups and namespaces,
+ * and the counter of kills for want of memory.
+ */
+#include "config.h"
+
+#include "runtime/shim/shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define UNDO_TIMEOUT_MS 2000
+
+int
+shim_record_identity(struct shim *shim, struct skiff_error *err)
+{
+	char text[SHIM_TEXT_MAX];
+	size_t len;
+
+	shim->who.version = SHIM_PROTO_VERSION;
+	if (shim->who.shim_pid == 0) {
+		shim->who.shim_pid = (uint32_t)getpid();
+		if (shim_start_time(getpid(), &shim->who.shim_start, err) < 0)
+			return -1;
+	}
+	len = shim_identity_format(&shim->who, text);
+	return shim_replace_file(shim, "", SHIM_FILE_STATE, text, len, err);
+}
+
+static bool
+shares_pid_namespace(pid_t pid)
+{
+	char path[48];
+	struct stat own;
+	struct stat other;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+	return stat("/proc/self/ns/pid", &own) == 0 &&
+	       stat(path, &other) == 0 && own.st_ino == other.st_ino;
+}
+
+/* The file that counts kills for want of memory, held open. */
+static void
+open_oom_counter(struct shim *shim)
+{
+	char path[CGROUP_TEXT_MAX + 32];
+
+	for (size_t i = 0; i < shim->cgroups.n && shim->oom_fd < 0; i++) {
+		const char *dir = cgroup_dir(&shim->cgroups, i);
+
+		(void)snprintf(path, sizeof(path), "%s/memory.oom_control",
+			       dir);
+		shim->oom_fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (shim->oom_fd >= 0)
+			break;
+		(void)snprintf(path, sizeof(path), "%s/memory.events", dir);
+		shim->oom_fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+}
+
+bool
+shim_had_oom(struct shim *shim)
+{
+	char text[512];
+	const char *p;
+	ssize_t n;
+
+	if (shim->oom_fd < 0)
+		return false;
+	n = pread(shim->oom_fd, text, sizeof(text) - 1, 0);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	p = strstr(text, "oom_kill ");
+	/* "oom_kill_disable" and "oom_group_kill" are other lines. */
+	return p && strtoull(p + strlen("oom_kill "), NULL, 10) > 0;
+}
+
+/*
+ * Out of the kernel's reach when it wants memory, where it is allowed; only
+ * now, since what the runtime starts inherits it.
+ */
+static void
+protect_self(void)
+{
+	cleanup_close int fd =
+	    open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "-998", 4) < 0)
+		return; /* wants CAP_SYS_RESOURCE */
+}
+
+int
+shim_adopt_init(struct shim *shim, struct skiff_error *err)
+{
+	struct shim_process *init = shim_init(shim);
+	char text[CGROUP_TEXT_MAX];
+	char path[32];
+
+	if (shim_process_adopt(shim, init, err) < 0)
+		return err_wrap(err, "init");
+	shim->who.init_pid = init->pid;
+	shim->who.init_start = init->start;
+	shim->has_own_pid_namespace = !shares_pid_namespace((pid_t)init->pid);
+	(void)snprintf(path, sizeof(path), "/proc/%u/cgroup", init->pid);
+	if (shim_read_small(AT_FDCWD, path, text, sizeof(text), err) < 0 ||
+	    shim_replace_file(shim, "", SHIM_FILE_CGROUP, text, strlen(text),
+			      err) < 0)
+		return -1;
+	cgroup_dirs_from_text(text, &shim->cgroups);
+	open_oom_counter(shim);
+	protect_self();
+	return shim_record_identity(shim, err);
+}
+
+/* SIGKILL to every child; runs until there is none. */
+static void
+kill_children(void)
+{
+	char text[4096];
+	struct skiff_error ignored = ERROR_INIT;
+
+	/* Each round ends some; those they leave are adopted by us. */
+	for (int i = 0; i < 100; i++) {
+		char *rest = text;
+		char *end;
+
+		if (shim_read_small(AT_FDCWD, "/proc/thread-self/children",
+				    text, sizeof(text), &ignored) < 0 ||
+		    !*text)
+			return;
+		for (;;) {
+			long pid = strtol(rest, &end, 10);
+
+			if (end == rest || pid <= 0)
+				break;
+			(void)kill((pid_t)pid, SIGKILL);
+			(void)waitpid((pid_t)pid, NULL, 0);
+			rest = end;
+		}
+	}
+}
+
+void
+shim_undo_create(struct shim *shim)
+{
+	struct skiff_error ignored = ERROR_INIT;
+	char path[PATH_MAX];
+
+	kill_children();
+	(void)snprintf(path, sizeof(path), "%s/%s", shim->runtime_root,
+		       shim->id);
+	if (access(path, F_OK) == 0)
+		(void)shim_runtime_delete(shim, &ignored);
+	(void)cgroup_remove(&shim->cgroups, deadline_in_ms(UNDO_TIMEOUT_MS),
+			    &ignored);
+	shim_rootfs_unmount(shim);
+	(void)unlink(shim->socket);
+	(void)unlinkat(shim->task_fd, SHIM_FILE_STATE, 0);
+	(void)unlinkat(shim->task_fd, SHIM_FILE_PID, 0);
+	(void)unlinkat(shim->task_fd, SHIM_FILE_CGROUP, 0);
+}
