@@ -15,6 +15,7 @@ libhandlers_a_SOURCES = \
 	%D%/outbox.c %D%/outbox.h \
 	%D%/routes.c %D%/routes.h \
 	%D%/services.h \
+	%D%/settling.c %D%/settling.h \
 	%D%/snapshots.c \
 	%D%/system.c \
 	%D%/tasks.c \

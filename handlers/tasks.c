@@ -18,8 +18,20 @@
 #include "base/json.h"
 #include "base/strbuf.h"
 #include "handlers/common.h"
+#include "handlers/settling.h"
 #include "runtime/spec/wishes.h"
 #include "runtime/task.h"
+
+static int
+list(struct request *request, void *context, struct response **ret,
+     struct skiff_error *err)
+{
+	const char *ns;
+
+	if (take_namespace(request, &ns, err) < 0)
+		return -1;
+	return answer_list(request, RECORD_TASK, ns, NULL, ret, err, context);
+}
 
 int
 tasks_list(struct request *request, void *context, struct response **ret,
@@ -29,7 +41,7 @@ tasks_list(struct request *request, void *context, struct response **ret,
 
 	if (take_namespace(request, &ns, err) < 0)
 		return -1;
-	return answer_list(request, RECORD_TASK, ns, NULL, ret, err, context);
+	return answer_settled(request, context, ns, NULL, list, ret, err);
 }
 
 /* --- create ------------------------------------------------------------ */
@@ -80,6 +92,17 @@ tasks_create(struct request *request, void *context, struct response **ret,
 	return r;
 }
 
+static int
+get(struct request *request, void *context, struct response **ret,
+    struct skiff_error *err)
+{
+	struct record_ref ref;
+
+	if (take_task(request, &ref, err) < 0)
+		return -1;
+	return answer_record(context, &ref, ret, err);
+}
+
 int
 tasks_get(struct request *request, void *context, struct response **ret,
 	  struct skiff_error *err)
@@ -88,7 +111,7 @@ tasks_get(struct request *request, void *context, struct response **ret,
 
 	if (take_task(request, &ref, err) < 0)
 		return -1;
-	return answer_record(context, &ref, ret, err);
+	return answer_settled(request, context, ref.ns, ref.key, get, ret, err);
 }
 
 int

@@ -201,6 +201,8 @@ fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
 	    write_generated(bundle_fd, request->spec, err) < 0 ||
 	    write_mountpoints(task_fd, bundle_fd, request->spec, err) < 0 ||
 	    write_mounts(task_fd, request, err) < 0 ||
+	    fs_create_file(task_fd, BUNDLE_BOOT, request->boot_id,
+			   strlen(request->boot_id), 0600, err) < 0 ||
 	    fault_hit(FAULT_BUNDLE_CONFIG, err) < 0)
 		return -1;
 	return fs_create_file(bundle_fd, "config.json", config, strlen(config),
@@ -226,21 +228,53 @@ make_dir(const char *path, struct skiff_error *err)
 	}
 }
 
+/* All but the log, in whatever number of files it lies. */
+static int
+clear_run(const char *task_dir, struct skiff_error *err)
+{
+	CLEANUP(strv_done) struct strv names = STRV_INIT;
+	cleanup_close int fd = -1;
+
+	if (fs_list(AT_FDCWD, task_dir, &names, err) < 0 ||
+	    fs_open_dir(AT_FDCWD, task_dir, /* create= */ true, 0700, &fd,
+			err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.n; i++)
+		if (strncmp(names.items[i], SHIM_FILE_LOG,
+			    strlen(SHIM_FILE_LOG)) != 0 &&
+		    fs_remove_tree(fd, names.items[i], err) < 0)
+			return err_wrap(err, "clear the run before");
+	return 0;
+}
+
 int
 bundle_make(const struct bundle_request *request, struct skiff_error *err)
 {
 	cleanup_close int task_fd = -1;
 	struct skiff_error ignored = ERROR_INIT;
 
-	if (fs_remove_tree(AT_FDCWD, request->task_dir, err) < 0 ||
+	if ((request->is_renewal
+		 ? clear_run(request->task_dir, err)
+		 : fs_remove_tree(AT_FDCWD, request->task_dir, err)) < 0 ||
 	    make_dir(request->task_dir, err) < 0 ||
 	    fs_open_dir(AT_FDCWD, request->task_dir, /* create= */ false, 0,
 			&task_fd, err) < 0)
 		return err_wrap(err, "task directory");
 	if (fill(task_fd, request, err) == 0)
 		return 0;
-	(void)bundle_remove(request->task_dir, &ignored);
+	if (!request->is_renewal)
+		(void)bundle_remove(request->task_dir, &ignored);
 	return -1;
+}
+
+int
+bundle_forget_shim(const char *task_dir, struct skiff_error *err)
+{
+	cleanup_free char *path = xasprintf("%s/" SHIM_FILE_STATE, task_dir);
+
+	if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
+		return err_errno(err, errno, "unlink %s", path);
+	return 0;
 }
 
 int

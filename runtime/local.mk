@@ -13,6 +13,8 @@ libruntime_a_SOURCES = \
 	%D%/logs/watch.c %D%/logs/watch.h \
 	%D%/monitor.c %D%/monitor.h \
 	%D%/shim_client.c %D%/shim_client.h \
+	%D%/restart.c %D%/restart.h \
+	%D%/restart_record.c \
 	%D%/shim_cleanup.c \
 	%D%/shim_proto.c %D%/shim_proto.h \
 	%D%/task.c %D%/task.h %D%/task_internal.h \

@@ -32,6 +32,7 @@
 #include "runtime/bundle.h"
 #include "runtime/cgroup/path.h"
 #include "runtime/logs/watch.h"
+#include "runtime/restart.h"
 #include "runtime/spec/spec.h"
 #include "runtime/task_internal.h"
 #include "store/record.h"
@@ -94,8 +95,9 @@ make_plan(struct task *task, struct plan *plan, struct skiff_error *err)
 	spec = json_object_get(plan->container, "spec");
 	task->has_terminal =
 	    json_get_bool(json_object_get(spec, "process"), "terminal");
-	if (spec_cgroups_path(spec))
-		task->cgroups_path = xstrdup(spec_cgroups_path(spec));
+	free(task->cgroups_path);
+	task->cgroups_path =
+	    spec_cgroups_path(spec) ? xstrdup(spec_cgroups_path(spec)) : NULL;
 	return 0;
 }
 
@@ -114,15 +116,14 @@ spawn_shim(struct task *task, struct skiff_error *err)
 	return shim_spawn(&options, &task->client, err);
 }
 
-/* Directory, shim, record: each undone when a later one fails. */
-static int
-create_step(struct task *task, char **ret_doc, int64_t *ret_revision,
-	    struct skiff_error *err)
+int
+task_spawn(struct task *task, bool is_renewal, struct skiff_error *err)
 {
 	CLEANUP(plan_done) struct plan plan = { 0 };
-	struct bundle_request bundle = { .task_dir = task->dir };
+	struct bundle_request bundle = { .boot_id = task->tasks->boot_id,
+					 .task_dir = task->dir,
+					 .is_renewal = is_renewal };
 	struct skiff_error undo = ERROR_INIT;
-	struct shim_exit exit;
 
 	if (make_plan(task, &plan, err) < 0)
 		return -1;
@@ -132,8 +133,24 @@ create_step(struct task *task, char **ret_doc, int64_t *ret_revision,
 	if (fault_hit(FAULT_TASK_BUNDLE_BEFORE, err) < 0 ||
 	    bundle_make(&bundle, err) < 0)
 		return -1;
-	if (spawn_shim(task, err) < 0)
-		goto remove_bundle;
+	if (spawn_shim(task, err) == 0)
+		return 0;
+	if (!is_renewal && bundle_remove(task->dir, &undo) < 0)
+		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
+			    task->id);
+	return -1;
+}
+
+/* The run, then its record: undone when that fails. */
+static int
+create_step(struct task *task, char **ret_doc, int64_t *ret_revision,
+	    struct skiff_error *err)
+{
+	struct skiff_error undo = ERROR_INIT;
+	struct shim_exit exit;
+
+	if (task_spawn(task, /* is_renewal= */ false, err) < 0)
+		return -1;
 	if (fault_hit(FAULT_TASK_ROW_BEFORE, err) < 0 ||
 	    task_record_insert(task, shim_client_init_pid(task->client),
 			       ret_doc, ret_revision, err) < 0)
@@ -148,7 +165,6 @@ delete_shim:
 			deadline_in_ms(TASK_STEP_TIMEOUT_MS), &exit, &undo) < 0)
 		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
 			    task->id);
-remove_bundle:
 	if (bundle_remove(task->dir, &undo) < 0)
 		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
 			    task->id);
@@ -233,6 +249,8 @@ task_kill(struct tasks *tasks, const char *ns, const char *id, int signal,
 	if (task->state == TASK_STOPPED)
 		return task_refuse(task, "kill", err);
 	if (task_need_shim(task, err) < 0 ||
+	    (restart_is_stop_signal(task, signal) &&
+	     restart_note_stop(task, err) < 0) ||
 	    shim_kill(task->client, signal, want_all,
 		      deadline_in_ms(TASK_STEP_TIMEOUT_MS), err) < 0)
 		return err_wrap(err, "kill task %s", id);
@@ -264,6 +282,8 @@ delete_step(struct task *task, json_t **ret_exit, struct skiff_error *err)
 {
 	struct shim_exit exit = { .status = 128 + SIGKILL };
 
+	/* Whatever its policy: who deletes it does not want it back. */
+	task->is_stop_wanted = true;
 	exit.exited_ns = clock_realtime_ns();
 	if (fault_hit(FAULT_TASK_DELETE_BEFORE, err) < 0 ||
 	    take_down(task, &exit, err) < 0 ||
@@ -397,6 +417,19 @@ make_dirs(struct tasks *tasks, struct skiff_error *err)
 	return 0;
 }
 
+static int
+read_boot_id(struct tasks *tasks, struct skiff_error *err)
+{
+	cleanup_free char *text = NULL;
+
+	if (fs_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id",
+			 BOOT_ID_MAX - 1, &text, NULL, err) < 0)
+		return -1;
+	(void)snprintf(tasks->boot_id, sizeof(tasks->boot_id), "%.*s",
+		       (int)strcspn(text, "\n"), text);
+	return 0;
+}
+
 int
 tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	   struct skiff_error *err)
@@ -404,8 +437,8 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	CLEANUP(tasks_closep) struct tasks *tasks = xcalloc(1, sizeof(*tasks));
 
 	lock_init(&tasks->lock, LOCK_RANK_TASK_TABLE);
-	cond_init(&tasks->ending);
 	tasks->db = options->db;
+	tasks->bus = options->bus;
 	tasks->snapshots = options->snapshots;
 	tasks->root = xasprintf("%s/tasks", options->root);
 	tasks->socket_dir = xasprintf("%s/s", options->state);
@@ -418,7 +451,8 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->log_watches = log_watches_new(tasks->monitor);
 	tasks->pool = workpool_new("task", TASK_JOB_THREADS);
 	tasks->timers = timers_new(tasks->pool);
-	if (make_dirs(tasks, err) < 0 || tasks_recover(tasks, err) < 0)
+	if (read_boot_id(tasks, err) < 0 || make_dirs(tasks, err) < 0 ||
+	    tasks_recover(tasks, err) < 0)
 		return -1;
 	task_places_sweep(tasks);
 	*ret_tasks = STEAL_PTR(tasks);
@@ -434,10 +468,6 @@ tasks_close(struct tasks *tasks)
 		return;
 	monitor_free(tasks->monitor);
 	log_watches_free(tasks->log_watches);
-	lock_take(&tasks->lock);
-	tasks->is_ending = true;
-	PTOK(pthread_cond_broadcast(&tasks->ending));
-	lock_release(&tasks->lock);
 	timers_stop(tasks->timers);
 	workpool_free(tasks->pool);
 	timers_free(tasks->timers);
@@ -446,7 +476,6 @@ tasks_close(struct tasks *tasks)
 		tasks->first = task->next;
 		task_free(task);
 	}
-	PTOK(pthread_cond_destroy(&tasks->ending));
 	lock_done(&tasks->lock);
 	free(tasks->cgroup_prefix);
 	free(tasks->runtime_path);

@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+struct bus;
 struct db;
 struct snapshots;
 struct tasks;
@@ -32,6 +33,7 @@ struct tasks;
 
 struct tasks_options {
 	struct db *db; /* all borrowed */
+	struct bus *bus;
 	struct snapshots *snapshots;
 	const char *root;	   /* task directories go to root/tasks */
 	const char *state;	   /* sockets go to state/s */
@@ -43,11 +45,18 @@ struct tasks_options {
 /*
  * Finds every task of an earlier life again: connects to its shim, or
  * settles what died (real exit status where there is a record, 137 with
- * reason "shim_lost" where not); removes what no record names. Returns
- * when every task is known.
+ * reason "shim_lost" or "host_reboot" where not); removes what no record
+ * names. Returns when the tasks can be found; what became of them is found
+ * out on the side, and by who asks.
  */
 int tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	       struct skiff_error *err);
+/*
+ * False while a task of the namespace (the one, or with id NULL any) has
+ * yet to be asked what became of it: its record may be old. The bus tells
+ * when that has changed. Never blocks.
+ */
+bool tasks_are_tried(struct tasks *tasks, const char *ns, const char *id);
 /* Shims and containers go on running. No call may be under way. */
 void tasks_close(struct tasks *tasks);
 DEFINE_CLEANUP(struct tasks *, tasks_close)

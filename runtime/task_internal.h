@@ -20,6 +20,7 @@
 /* unix(7): sun_path holds so much, and a NUL. */
 #define SOCKET_PATH_MAX 107
 #define SOCKET_NAME_LEN 16
+#define BOOT_ID_MAX 64
 
 enum task_state {
 	TASK_CREATED,
@@ -50,10 +51,19 @@ struct task {
 	 * other, and nothing else ever waits for it.
 	 */
 	struct lock step;
+	/* Not before the first try to make it known; guarded by the table's. */
+	bool is_untried;
 	/* guarded by step: */
+	bool is_known;	      /* else it is yet to be settled */
+	bool is_trouble_told; /* in the log, that this fails */
 	enum task_state state;
-	bool is_start_unsaid; /* it runs, and the record does not know */
-	char *cgroups_path;   /* or NULL */
+	bool is_start_unsaid;	/* it runs, and the record does not know */
+	bool is_restart_unsaid; /* and it is another run than the record's */
+	bool is_stop_wanted;	/* by a person; see runtime/restart.h */
+	bool is_restart_asked;	/* by a person: at once, when it has ended */
+	bool is_restart_due;	/* there is a timer, and this is its number */
+	unsigned int restart_number;
+	char *cgroups_path; /* or NULL */
 	bool has_terminal;
 	/* Of the present run; NULL when the shim is out of reach. */
 	struct shim_client *client;
@@ -68,14 +78,15 @@ struct tasks {
 	char *shim_path;
 	char *runtime_path; /* or NULL */
 	char *cgroup_prefix;
+	char boot_id[BOOT_ID_MAX];
+	struct bus *bus;
 	struct monitor *monitor;
 	struct log_watches *log_watches;
 	struct workpool *pool;
 	struct timers *timers; /* run in pool */
 	struct lock lock;
 	struct task *first; /* guarded by lock */
-	bool is_ending;	    /* guarded by lock */
-	pthread_cond_t ending;
+	size_t n_untried;   /* guarded by lock */
 };
 
 /* --- the table, runtime/task_table.c ---------------------------------- */
@@ -94,6 +105,10 @@ DEFINE_CLEANUP(struct task *, task_unref)
 struct task *task_find(struct tasks *tasks, const char *ns, const char *id,
 		       struct skiff_error *err);
 struct shim_place task_place(const struct task *task);
+/* A task of an earlier life that has yet to be asked for its state. */
+void task_note_untried(struct task *task);
+/* It was, with whatever success: who waits for it reads what there is. */
+void task_note_tried(struct task *task);
 
 /* --- a step, runtime/task_step.c ---------------------------------------- */
 
@@ -112,6 +127,15 @@ int task_refuse(const struct task *task, const char *verb,
  */
 int task_need_shim(const struct task *task, struct skiff_error *err);
 
+/* --- a run, runtime/task.c ------------------------------------------------ */
+
+/*
+ * Directory, shim, the runtime's "create": task->client. is_renewal: the
+ * directory is there, with its log, and stays whatever happens. Called with
+ * the step held.
+ */
+int task_spawn(struct task *task, bool is_renewal, struct skiff_error *err);
+
 /* --- the end of a task, runtime/task_settle.c -------------------------- */
 
 /*
@@ -125,6 +149,12 @@ int task_settle_exit(struct task *task, const struct shim_exit *exit,
  * exit record says, or as killed. Called with the step held.
  */
 int task_settle_lost(struct task *task, struct skiff_error *err);
+/* The same after a reboot: nothing of it can run any more. */
+int task_settle_rebooted(struct task *task, struct skiff_error *err);
+/* The exit record in the task's directory; false when there is none. */
+bool task_read_exit(const struct task *task, struct shim_exit *ret_exit);
+/* Writes one: followers of the log take it as the end. Best effort. */
+void task_write_exit(const struct task *task, const struct shim_exit *exit);
 /* Records a start that could not be recorded when it happened. */
 int task_say_start(struct task *task, struct skiff_error *err);
 /*
@@ -143,12 +173,26 @@ int task_record_insert(struct task *task, pid_t pid, char **ret_doc,
 		       int64_t *ret_revision, struct skiff_error *err);
 int task_record_started(struct task *task, pid_t pid, char **ret_doc,
 			int64_t *ret_revision, struct skiff_error *err);
-/* reason may be NULL. */
+/*
+ * reason may be NULL. *ret_delay_ms: when the task shall come back
+ * (runtime/restart.h).
+ */
 int task_record_exited(struct task *task, const struct shim_exit *exit,
-		       const char *reason, struct skiff_error *err);
+		       const char *reason, int64_t *ret_delay_ms,
+		       struct skiff_error *err);
 /* exit is recorded with its event first, unless it was already. */
 int task_record_delete(struct task *task, const struct shim_exit *exit,
 		       json_t **ret_exit, struct skiff_error *err);
+
+/* --- restarts, runtime/restart_record.c --------------------------------- */
+
+/* The new run: what ended is over, restart and start in one. */
+int task_record_restarted(struct task *task, struct skiff_error *err);
+int task_record_restart_failed(struct task *task, const struct skiff_error *why,
+			       int64_t *ret_delay_ms, struct skiff_error *err);
+/* It was to come back, and shall not any more. */
+int task_record_restart_dropped(struct task *task, struct skiff_error *err);
+int task_record_stop_wanted(struct task *task, struct skiff_error *err);
 
 /* --- what tasks of a namespace share, runtime/task_places.c ------------- */
 
@@ -156,5 +200,11 @@ int task_record_delete(struct task *task, const struct shim_exit *exit,
 void task_places_sweep(struct tasks *tasks);
 
 /* --- after a restart, runtime/task_recover.c --------------------------- */
+
+/*
+ * Takes over what became of a task of an earlier life, unless that was done.
+ * Called with the step held; for at most a few seconds.
+ */
+void task_make_known(struct task *task);
 
 int tasks_recover(struct tasks *tasks, struct skiff_error *err);

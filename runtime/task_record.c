@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "runtime/restart.h"
 #include "runtime/task_internal.h"
 
 #include <signal.h>
@@ -49,7 +50,8 @@ struct write {
 	pid_t pid;
 	const struct shim_exit *exit;
 	const char *reason;
-	json_t *object; /* the new document */
+	int64_t delay_ms; /* until it comes back */
+	json_t *object;	  /* the new document */
 };
 
 static void
@@ -84,10 +86,11 @@ insert_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	change.event = event;
 	json_decref(write->object);
 	write->object =
-	    json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:{s:s}, s:[]}", "id",
-		      task->id, "container", task->id, "state", "created",
+	    json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:{s:s}, s:[], s:i}",
+		      "id", task->id, "container", task->id, "state", "created",
 		      "pid", (int)write->pid, "oom", 0, "terminal",
-		      task->has_terminal, "stdio", "mode", "log", "execs");
+		      task->has_terminal, "stdio", "mode", "log", "execs",
+		      "restart_count", 0);
 	return record_insert(tx, &ref, write->object, &change, err);
 }
 
@@ -152,6 +155,9 @@ exit_event(const struct write *write)
 
 	json_set_time(event, "exited_at", write->exit->exited_ns);
 	json_set_text(event, "reason", write->reason);
+	json_set_text(event, "restart_at",
+		      json_string_value(json_object_get(
+			  json_object_get(write->object, "restart"), "at")));
 	return event;
 }
 
@@ -182,6 +188,9 @@ exit_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	json_set_int(write->object, "exit_status", write->exit->status);
 	json_set_time(write->object, "exited_at", write->exit->exited_ns);
 	json_set_text(write->object, "reason", write->reason);
+	if (restart_plan_exit(tx_conn(tx), write->task, write->object,
+			      &write->delay_ms, err) < 0)
+		return -1;
 	event = exit_event(write);
 	change.event = event;
 	return record_update(tx, &ref, write->object, &change, err);
@@ -189,12 +198,16 @@ exit_closure(struct tx *tx, void *arg, struct skiff_error *err)
 
 int
 task_record_exited(struct task *task, const struct shim_exit *exit,
-		   const char *reason, struct skiff_error *err)
+		   const char *reason, int64_t *ret_delay_ms,
+		   struct skiff_error *err)
 {
 	CLEANUP(write_done)
 	struct write write = { .task = task, .exit = exit, .reason = reason };
 
-	return db_write(task->tasks->db, exit_closure, &write, err);
+	if (db_write(task->tasks->db, exit_closure, &write, err) < 0)
+		return -1;
+	*ret_delay_ms = write.delay_ms;
+	return 0;
 }
 
 static int

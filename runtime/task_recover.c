@@ -4,8 +4,11 @@
  *
  * The records say which tasks there are. Each one's shim is connected, in
  * parallel, and says what became of the task meanwhile; where it is dead,
- * the task is settled. Directories (and shims) that no record names come
- * from a creation that a crash cut short, and are removed.
+ * the task is settled. This goes on while the daemon serves already: a step
+ * of a task that is not known yet makes it known first, and a shim that
+ * does not answer is asked again while the daemon runs. Directories (and
+ * shims) that no record names come from a creation that a crash cut short,
+ * and are removed.
  */
 #include "config.h"
 
@@ -22,25 +25,50 @@
 #include "base/strv.h"
 #include "base/workpool.h"
 #include "runtime/bundle.h"
+#include "runtime/restart.h"
 #include "runtime/spec/spec.h"
 #include "store/record.h"
 
 #define CONNECT_TIMEOUT_MS 2000
 #define CLEANUP_TIMEOUT_MS 20000
+#define RETRY_MS 1000
 
 /* --- the tasks that records name --------------------------------------- */
 
-/* Counts the tasks that are still being settled. */
-struct settling {
-	struct lock lock;
-	pthread_cond_t done;
-	size_t n_left; /* guarded by lock */
-};
+/* Whether the machine was started since the task's run was made. */
+static bool
+is_of_earlier_boot(const struct task *task)
+{
+	cleanup_free char *path = xasprintf("%s/" BUNDLE_BOOT, task->dir);
+	cleanup_free char *boot_id = NULL;
+	struct skiff_error unread = ERROR_INIT;
 
-struct settle_job {
-	struct settling *settling;
-	struct task *task;
-};
+	return fs_read_file(AT_FDCWD, path, BOOT_ID_MAX, &boot_id, NULL,
+			    &unread) == 0 &&
+	       strcmp(boot_id, task->tasks->boot_id) != 0;
+}
+
+/*
+ * A restart that could not be recorded any more. The shim of the run before
+ * tells the exit that the record has.
+ */
+static bool
+is_unsaid_run(const struct task *task, const struct shim_status *status)
+{
+	CLEANUP(db_reader_putp)
+	struct conn *conn = db_reader_get(task->tasks->db);
+	struct record_ref ref = { RECORD_TASK, task->ns, task->id };
+	struct skiff_error unknown = ERROR_INIT;
+	cleanup_json json_t *object = NULL;
+	int64_t exited_ns;
+
+	if (status->phase == SHIM_RUNNING)
+		return true;
+	return status->phase == SHIM_STOPPED && status->exit.was_started &&
+	       record_load(conn, &ref, &object, &unknown) == 0 &&
+	       rfc3339_parse(json_get_text(object, "exited_at"), &exited_ns) &&
+	       exited_ns != status->exit.exited_ns;
+}
 
 /* The shim lives: what it says goes. */
 static int
@@ -48,11 +76,15 @@ follow_shim(struct task *task, struct skiff_error *err)
 {
 	struct shim_status status;
 
-	if (task->state == TASK_STOPPED)
+	if (task->state == TASK_STOPPED && !task->is_restart_due)
 		return 0;
 	if (shim_state(task->client, deadline_in_ms(CONNECT_TIMEOUT_MS),
 		       &status, err) < 0)
 		return -1;
+	if (task->state == TASK_STOPPED && is_unsaid_run(task, &status)) {
+		task->state = TASK_RUNNING;
+		task->is_start_unsaid = task->is_restart_unsaid = true;
+	}
 	if (task->state == TASK_CREATED && status.phase != SHIM_CREATED &&
 	    (status.phase == SHIM_RUNNING || status.exit.was_started)) {
 		task->state = TASK_RUNNING;
@@ -68,58 +100,77 @@ follow_shim(struct task *task, struct skiff_error *err)
 static int
 settle(struct task *task, struct skiff_error *err)
 {
+	if (is_of_earlier_boot(task))
+		return task->state == TASK_STOPPED
+			   ? 0
+			   : task_settle_rebooted(task, err);
 	if (shim_connect(task->dir, task->socket,
 			 deadline_in_ms(CONNECT_TIMEOUT_MS), &task->client,
 			 err) < 0) {
 		if (task->state == TASK_STOPPED)
 			return 0;
-		if (err->code == SKIFF_NOT_FOUND)
-			return task_settle_lost(task, err);
-		/* Slow, or out of our reach: its container lives. */
-		log_failure(LOG_ERROR, err,
-			    "task %s/%s, left alone until the next start",
-			    task->ns, task->id);
-		return 0;
+		return err->code == SKIFF_NOT_FOUND
+			   ? task_settle_lost(task, err)
+			   : -1;
 	}
-	if (follow_shim(task, err) < 0)
+	if (follow_shim(task, err) < 0) {
+		shim_client_free(task->client);
+		task->client = NULL;
 		return -1;
+	}
 	task_watch(task);
 	return 0;
 }
 
-/* A shim that lives says it again to who watches it. */
-static void
-settle_again(struct task *task)
+void
+task_make_known(struct task *task)
 {
-	static const struct shim_event gone = { .type = SHIM_EVENT_GONE };
+	struct skiff_error err = ERROR_INIT;
 
-	if (task->client)
-		task_watch(task);
-	else
-		task_settle_later(task, NULL, &gone);
+	assert(lock_is_held(&task->step));
+	if (task->is_known || task->state == TASK_DELETED)
+		return;
+	if (settle(task, &err) < 0) {
+		/* Its container lives, or the disk is full: not for ever. */
+		if (!task->is_trouble_told)
+			log_failure(LOG_ERROR, &err,
+				    "recover task %s/%s, trying again",
+				    task->ns, task->id);
+		task->is_trouble_told = true;
+		return;
+	}
+	task->is_known = true;
+	restart_recover(task);
 }
 
 static void
+release_task(void *arg)
+{
+	task_unref(arg);
+}
+
+/* Tried again and again, whoever else has tried meanwhile. */
+static void
 run_settle_job(void *arg)
 {
-	struct skiff_error err = ERROR_INIT;
-	struct settle_job *job = arg;
-	struct settling *settling = job->settling;
+	static const struct timer_ops again = {
+		.is_slow = true,
+		.run = run_settle_job,
+		.drop = release_task,
+	};
+	struct task *task = arg;
+	bool is_done;
 
-	lock_take(&job->task->step);
-	if (settle(job->task, &err) < 0) {
-		log_failure(LOG_ERROR, &err, "recover task %s/%s",
-			    job->task->ns, job->task->id);
-		settle_again(job->task);
-	}
-	lock_release(&job->task->step);
-	task_unref(job->task);
-	free(job);
-
-	lock_take(&settling->lock);
-	if (--settling->n_left == 0)
-		PTOK(pthread_cond_signal(&settling->done));
-	lock_release(&settling->lock);
+	lock_take(&task->step);
+	task_make_known(task);
+	is_done = task->is_known || task->state == TASK_DELETED;
+	lock_release(&task->step);
+	task_note_tried(task);
+	if (is_done)
+		task_unref(task);
+	else
+		timers_add(task->tasks->timers, deadline_in_ms(RETRY_MS),
+			   &again, task);
 }
 
 static int
@@ -132,6 +183,12 @@ add_recorded(void *arg, const char *ns, const char *id, json_t *object,
 	(void)err;
 	task->state = task_state_from_name(json_get_text(object, "state"));
 	task->has_terminal = json_get_bool(object, "terminal");
+	task->is_stop_wanted =
+	    json_object_get(object, "stop_requested_at") != NULL;
+	task->is_restart_due =
+	    json_object_get(json_object_get(object, "restart"), "at") != NULL;
+	task->is_known = false;
+	task_note_untried(task);
 	(void)task_table_add(task);
 	return 0;
 }
@@ -169,33 +226,14 @@ load_recorded(struct tasks *tasks, struct skiff_error *err)
 static size_t
 settle_recorded(struct tasks *tasks)
 {
-	struct settling settling = {
-		.lock = LOCK_INIT(LOCK_RANK_LEAF),
-		.n_left = 1,
-	};
 	size_t n = 0;
 
-	cond_init(&settling.done);
 	/* No request is served yet: the table does not change. */
 	for (struct task *task = tasks->first; task; task = task->next) {
-		struct settle_job *job = xcalloc(1, sizeof(*job));
-
-		job->settling = &settling;
-		job->task = task_ref(task);
-		lock_take(&settling.lock);
-		settling.n_left++;
-		lock_release(&settling.lock);
 		workpool_add(tasks->pool, /* is_slow= */ false, run_settle_job,
-			     job);
+			     task_ref(task));
 		n++;
 	}
-	lock_take(&settling.lock);
-	settling.n_left--;
-	while (settling.n_left > 0)
-		(void)cond_wait(&settling.done, &settling.lock, DEADLINE_NEVER);
-	lock_release(&settling.lock);
-	PTOK(pthread_cond_destroy(&settling.done));
-	lock_done(&settling.lock);
 	return n;
 }
 
@@ -267,16 +305,13 @@ forget_namespaces(struct tasks *tasks, struct skiff_error *err)
 int
 tasks_recover(struct tasks *tasks, struct skiff_error *err)
 {
-	int64_t begin_ns = clock_monotonic_ns();
 	size_t n;
 
-	if (load_recorded(tasks, err) < 0)
+	if (load_recorded(tasks, err) < 0 || remove_orphans(tasks, err) < 0 ||
+	    forget_namespaces(tasks, err) < 0)
 		return err_wrap(err, "recover tasks");
 	n = settle_recorded(tasks);
-	if (remove_orphans(tasks, err) < 0 || forget_namespaces(tasks, err) < 0)
-		return err_wrap(err, "recover tasks");
 	if (n > 0)
-		log_info("%zu tasks known again after %d ms", n,
-			 (int)((clock_monotonic_ns() - begin_ns) / NS_PER_MS));
+		log_info("%zu tasks of an earlier life", n);
 	return 0;
 }

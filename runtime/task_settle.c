@@ -9,6 +9,8 @@
  */
 #include "config.h"
 
+#include "runtime/bundle.h"
+#include "runtime/restart.h"
 #include "runtime/task_internal.h"
 
 #include <errno.h>
@@ -35,10 +37,13 @@ task_say_start(struct task *task, struct skiff_error *err)
 	assert(lock_is_held(&task->step));
 	if (!task->is_start_unsaid)
 		return 0;
-	if (task_record_started(task, shim_client_init_pid(task->client), &doc,
-				&revision, err) < 0)
+	if (task->is_restart_unsaid
+		? task_record_restarted(task, err) < 0
+		: task_record_started(task, shim_client_init_pid(task->client),
+				      &doc, &revision, err) < 0)
 		return -1;
-	task->is_start_unsaid = false;
+	task->is_start_unsaid = task->is_restart_unsaid = false;
+	task->is_restart_asked = task->is_stop_wanted = false;
 	return 0;
 }
 
@@ -46,29 +51,46 @@ int
 task_settle_exit(struct task *task, const struct shim_exit *exit,
 		 const char *reason, struct skiff_error *err)
 {
+	int64_t delay_ms;
+
 	assert(lock_is_held(&task->step));
 	if (task->state == TASK_STOPPED || task->state == TASK_DELETED)
 		return 0;
 	if (fault_hit(FAULT_TASK_EXIT_BEFORE, err) < 0 ||
 	    task_say_start(task, err) < 0 ||
-	    task_record_exited(task, exit, reason, err) < 0)
+	    task_record_exited(task, exit, reason, &delay_ms, err) < 0)
 		return err_wrap(err, "exit of task %s", task->id);
 	task->state = TASK_STOPPED;
+	restart_schedule(task, delay_ms);
 	return fault_hit(FAULT_TASK_EXIT_AFTER, err);
 }
 
-/*
- * Writes the record that the dead shim could not: followers of the log
- * take it as the end.
- */
-static void
-write_exit_record(const struct task *task, int dirfd,
-		  const struct shim_exit *exit)
+static int
+open_dir(const struct task *task)
 {
+	return open(task->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+bool
+task_read_exit(const struct task *task, struct shim_exit *ret_exit)
+{
+	struct skiff_error unread = ERROR_INIT;
+	cleanup_close int dirfd = open_dir(task);
+
+	return dirfd >= 0 &&
+	       shim_read_exit_record(dirfd, ret_exit, &unread) == 0;
+}
+
+void
+task_write_exit(const struct task *task, const struct shim_exit *exit)
+{
+	cleanup_close int dirfd = open_dir(task);
 	struct skiff_error err = ERROR_INIT;
 	char text[SHIM_TEXT_MAX];
 	size_t len = shim_exit_format(exit, text);
 
+	if (dirfd < 0)
+		return;
 	if (fs_replace_file(dirfd, SHIM_FILE_EXIT, text, len, 0600,
 			    /* durable= */ false, &err) < 0)
 		log_failure(LOG_WARN, &err, "task %s/%s, ignoring", task->ns,
@@ -80,20 +102,38 @@ task_settle_lost(struct task *task, struct skiff_error *err)
 {
 	struct shim_exit exit = { .status = STATUS_KILLED };
 	struct shim_place place = task_place(task);
-	struct skiff_error unread = ERROR_INIT;
 	const char *reason = NULL;
-	cleanup_close int dirfd = -1;
 
 	assert(lock_is_held(&task->step));
 	if (shim_force_cleanup(&place, deadline_in_ms(CLEANUP_TIMEOUT_MS),
 			       err) < 0)
 		return err_wrap(err, "clean up task %s", task->id);
-	dirfd = open(task->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0 || shim_read_exit_record(dirfd, &exit, &unread) < 0) {
+	if (!task_read_exit(task, &exit)) {
 		exit.exited_ns = clock_realtime_ns();
 		reason = "shim_lost";
-		if (dirfd >= 0)
-			write_exit_record(task, dirfd, &exit);
+		/* The dead shim could not. */
+		task_write_exit(task, &exit);
+	}
+	return task_settle_exit(task, &exit, reason, err);
+}
+
+int
+task_settle_rebooted(struct task *task, struct skiff_error *err)
+{
+	struct shim_exit exit = { .status = STATUS_KILLED };
+	struct shim_place place = task_place(task);
+	const char *reason = NULL;
+
+	assert(lock_is_held(&task->step));
+	/* The pid in there is another's now. */
+	if (bundle_forget_shim(task->dir, err) < 0 ||
+	    shim_force_cleanup(&place, deadline_in_ms(CLEANUP_TIMEOUT_MS),
+			       err) < 0)
+		return err_wrap(err, "clean up task %s", task->id);
+	if (!task_read_exit(task, &exit)) {
+		exit.exited_ns = clock_realtime_ns();
+		reason = "host_reboot";
+		task_write_exit(task, &exit);
 	}
 	return task_settle_exit(task, &exit, reason, err);
 }
@@ -103,6 +143,7 @@ struct news {
 	struct task *task;
 	struct shim_client *client; /* whom it is about */
 	struct shim_event event;    /* NONE: only that it was started */
+	bool is_told;		    /* in the log, that it fails */
 };
 
 static int
@@ -122,45 +163,27 @@ settle_once(const struct news *news, struct skiff_error *err)
 }
 
 static void
-news_free(struct news *news)
+news_free(void *arg)
 {
+	struct news *news = arg;
+
 	shim_client_free(news->client);
 	task_unref(news->task);
 	free(news);
 }
 
-/* False when the daemon ends: the next one asks the shims. */
-static bool
-pause_before_retry(struct tasks *tasks)
-{
-	struct deadline deadline = deadline_in_ms(RETRY_MS);
-
-	LOCK_SCOPE(&tasks->lock);
-	while (!tasks->is_ending)
-		if (!cond_wait(&tasks->ending, &tasks->lock, deadline))
-			return true;
-	return false;
-}
-
-/* The disk is full, or a process does not want to die: not for ever. */
-static void
-settle_again(void *arg)
-{
-	struct news *news = arg;
-
-	for (;;) {
-		struct skiff_error err = ERROR_INIT;
-
-		if (!pause_before_retry(news->task->tasks) ||
-		    settle_once(news, &err) == 0)
-			break;
-	}
-	news_free(news);
-}
-
+/*
+ * The disk is full, or a process does not want to die: not for ever. At
+ * the daemon's end it is dropped, for the next one asks the shims.
+ */
 static void
 settle_news(void *arg)
 {
+	static const struct timer_ops again = {
+		.is_slow = true,
+		.run = settle_news,
+		.drop = news_free,
+	};
 	struct skiff_error err = ERROR_INIT;
 	struct news *news = arg;
 	struct task *task = news->task;
@@ -169,11 +192,11 @@ settle_news(void *arg)
 		news_free(news);
 		return;
 	}
-	log_failure(LOG_ERROR, &err, "task %s/%s, trying again", task->ns,
-		    task->id);
-	/* Slow ones leave threads to the news of other tasks. */
-	workpool_add(task->tasks->pool, /* is_slow= */ true, settle_again,
-		     news);
+	if (!news->is_told)
+		log_failure(LOG_ERROR, &err, "task %s/%s, trying again",
+			    task->ns, task->id);
+	news->is_told = true;
+	timers_add(task->tasks->timers, deadline_in_ms(RETRY_MS), &again, news);
 }
 
 void

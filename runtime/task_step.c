@@ -27,6 +27,7 @@ task_begin_step(struct tasks *tasks, const char *ns, const char *id,
 	if (!task)
 		return NULL;
 	lock_take(&task->step);
+	task_make_known(task);
 	if (task->state == TASK_DELETED) {
 		lock_release(&task->step);
 		task_unref(task);
@@ -41,10 +42,9 @@ task_need_shim(const struct task *task, struct skiff_error *err)
 {
 	if (task->client)
 		return 0;
-	(void)err_set(err, SKIFF_UNAVAILABLE,
-		      "the shim of task %s did not answer when skiffd started",
-		      task->id);
-	(void)err_reason(err, "shim_gone");
+	(void)err_set(err, SKIFF_DEADLINE_EXCEEDED,
+		      "the shim of task %s does not answer", task->id);
+	(void)err_reason(err, "shim_silent");
 	return err_object(err, "task", task->id);
 }
 

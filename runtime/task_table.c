@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/digest.h"
+#include "store/events/bus.h"
 
 /* state/s/<16 hex of sha256("ns/id")>. */
 static char *
@@ -34,6 +35,7 @@ task_new(struct tasks *tasks, const char *ns, const char *id)
 
 	task->tasks = tasks;
 	task->refs = 1;
+	task->is_known = true;
 	task->ns = xstrdup(ns);
 	task->id = xstrdup(id);
 	task->dir = xasprintf("%s/%s/%s", tasks->root, ns, id);
@@ -132,6 +134,42 @@ task_find(struct tasks *tasks, const char *ns, const char *id,
 	else
 		(void)err_not_found(err, "task", id);
 	return task;
+}
+
+void
+task_note_untried(struct task *task)
+{
+	LOCK_SCOPE(&task->tasks->lock);
+
+	task->is_untried = true;
+	task->tasks->n_untried++;
+}
+
+void
+task_note_tried(struct task *task)
+{
+	struct tasks *tasks = task->tasks;
+	bool was_untried;
+
+	lock_take(&tasks->lock);
+	was_untried = task->is_untried;
+	task->is_untried = false;
+	tasks->n_untried -= was_untried;
+	lock_release(&tasks->lock);
+	if (was_untried)
+		bus_announce(tasks->bus, task->ns, task->id);
+}
+
+bool
+tasks_are_tried(struct tasks *tasks, const char *ns, const char *id)
+{
+	LOCK_SCOPE(&tasks->lock);
+	for (struct task *task = tasks->first; tasks->n_untried && task;
+	     task = task->next)
+		if (task->is_untried && strcmp(task->ns, ns) == 0 &&
+		    (!id || strcmp(task->id, id) == 0))
+			return false;
+	return true;
 }
 
 struct shim_place

@@ -138,6 +138,7 @@ open_tasks(struct daemon *daemon, struct skiff_error *err)
 {
 	struct tasks_options options = {
 		.db = daemon->db,
+		.bus = daemon->bus,
 		.snapshots = daemon->snapshots,
 		.root = daemon->options->root,
 		.state = daemon->options->state,

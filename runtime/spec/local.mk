@@ -5,6 +5,7 @@ libruntime_a_SOURCES += \
 	%D%/host.c %D%/host.h \
 	%D%/mounts.c \
 	%D%/resources.c \
+	%D%/restart_policy.c %D%/restart_policy.h \
 	%D%/rootfs_view.c %D%/rootfs_view.h \
 	%D%/seccomp.c \
 	%D%/spec.c %D%/spec.h \

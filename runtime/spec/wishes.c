@@ -17,6 +17,7 @@
 #include "base/id.h"
 #include "base/parse.h"
 #include "runtime/spec/caps.h"
+#include "runtime/spec/restart_policy.h"
 
 #define CPUS_MIN 0.01 /* the kernel's least quota, 1 ms of 100 */
 #define CPUS_MAX 8192.0
@@ -40,6 +41,7 @@ static const struct json_field wish_fields[] = {
 	JSON_BOOL(struct wishes, read_only, "read_only", 0),
 	JSON_OBJECT(struct wishes, capabilities, "capabilities", 0),
 	JSON_TEXT(struct wishes, stop_signal, "stop_signal", 0),
+	JSON_ANY(struct wishes, restart_policy, "restart_policy", 0),
 	JSON_TEXT(struct wishes, snapshotter, "snapshotter", JSON_NOT_EMPTY),
 	JSON_OBJECT(struct wishes, runtime, "runtime", 0),
 	JSON_OBJECT(struct wishes, spec, "spec", 0),
@@ -495,6 +497,8 @@ wishes_decode(const json_t *body, struct wishes *ret_wishes,
 	ret_wishes->has_entrypoint =
 	    json_is_array(json_object_get(body, "entrypoint"));
 	check_plain(ret_wishes, faults);
+	restart_policy_decode(ret_wishes->restart_policy, "/restart_policy",
+			      &(struct restart_policy){ 0 }, faults);
 	if (ret_wishes->mounts)
 		decode_mounts(ret_wishes, faults);
 	if (ret_wishes->resources)

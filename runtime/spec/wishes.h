@@ -61,6 +61,7 @@ struct wishes {
 	json_t *capabilities; /* as given */
 	struct strv cap_add, cap_drop;
 	char *stop_signal;
+	json_t *restart_policy; /* as given; runtime/spec/restart_policy.h */
 	char *snapshotter;
 	json_t *runtime; /* as given; see runtime_name */
 	char *runtime_name;

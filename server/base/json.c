@@ -258,6 +258,12 @@ decode_field(const struct place *at, const struct json_field *field,
 	case JSON_KIND_ARRAY:
 		decode_tree(at, field, value, member);
 		break;
+	case JSON_KIND_ANY:
+		if (json_is_null(value))
+			json_fault(at->faults, at->pointer, "must not be null");
+		else
+			*(json_t **)member = json_incref(value);
+		break;
 	}
 }
 
@@ -322,6 +328,7 @@ json_release(const struct json_field *fields, size_t n, void *object)
 		case JSON_KIND_MAP:
 		case JSON_KIND_OBJECT:
 		case JSON_KIND_ARRAY:
+		case JSON_KIND_ANY:
 			json_decref(*(json_t **)member);
 			*(json_t **)member = NULL;
 			break;
@@ -330,6 +337,33 @@ json_release(const struct json_field *fields, size_t n, void *object)
 		case JSON_KIND_NUMBER:
 			break;
 		}
+	}
+}
+
+void
+json_merge_patch(json_t *object, const json_t *patch)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)patch, key, value) {
+		json_t *inner = json_object_get(object, key);
+
+		if (json_is_null(value)) {
+			(void)json_object_del(object, key);
+			continue;
+		}
+		if (!json_is_object(value)) {
+			(void)json_object_set_new(object, key,
+						  json_deep_copy(value));
+			continue;
+		}
+		/* Even what is new is merged: a null within it goes. */
+		if (!json_is_object(inner)) {
+			inner = json_object();
+			(void)json_object_set_new(object, key, inner);
+		}
+		json_merge_patch(inner, value);
 	}
 }
 

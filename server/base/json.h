@@ -53,6 +53,7 @@ enum json_kind {
 	JSON_KIND_MAP,	  /* json_t * object of strings, owned, or NULL */
 	JSON_KIND_OBJECT, /* json_t * object, owned, or NULL */
 	JSON_KIND_ARRAY,  /* json_t * array, owned, or NULL */
+	JSON_KIND_ANY,	  /* json_t *, whatever it is but null, or NULL */
 };
 
 enum json_flags {
@@ -86,6 +87,8 @@ struct json_field {
 	JSON_FIELD_(type, member, wire, JSON_KIND_OBJECT, f)
 #define JSON_ARRAY(type, member, wire, f)                                      \
 	JSON_FIELD_(type, member, wire, JSON_KIND_ARRAY, f)
+#define JSON_ANY(type, member, wire, f)                                        \
+	JSON_FIELD_(type, member, wire, JSON_KIND_ANY, f)
 #define JSON_NUMBER(type, member, wire, f)                                     \
 	JSON_FIELD_(type, member, wire, JSON_KIND_NUMBER, f)
 #define JSON_INT(type, member, wire, lowest, highest, f)                       \
@@ -131,6 +134,9 @@ void json_decode(const json_t *json, const char *prefix,
 		 struct json_faults *faults);
 /* Frees what json_decode() filled in. */
 void json_release(const struct json_field *fields, size_t n, void *object);
+
+/* RFC 7396, into an object: null removes, objects are merged. */
+void json_merge_patch(json_t *object, const json_t *patch);
 
 /* Sets key unless text is NULL. */
 void json_set_text(json_t *json, const char *key, const char *text);

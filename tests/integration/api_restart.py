@@ -99,6 +99,7 @@ def daemon_and_shim_dead_is_settled_at_the_next_start():
     s.kill9()
     os.kill(shim, 9)
     s.start()
+    equal(s.wait_task("both")["reason"], "shim_lost")
     equal(s.get(N + "/tasks/both").json["state"], "stopped")
     equal(len(exits(s, start, "both")), 1)
     s.delete(N + "/containers/both?force=true")
@@ -118,11 +119,13 @@ def a_shim_that_is_only_slow_keeps_its_task():
     equal(s.get(N + "/tasks/slow").json["state"], "running")
     for action in ("/kill", "/start"):
         s.post(N + "/tasks/slow" + action,
-               expect=503 if action == "/kill" else 409)
-    equal(s.get(N + "/tasks/slow/pids", expect=503).json["reason"],
-          "shim_gone")
+               expect=504 if action == "/kill" else 409)
+    equal(s.get(N + "/tasks/slow/pids", expect=504).json["reason"],
+          "shim_silent")
+    # It is asked again while the daemon runs.
     os.kill(shim, signal.SIGCONT)
-    s.restart()
+    until(lambda: s.get(N + "/tasks/slow/pids", expect=None).status == 200,
+          "an answer of the shim")
     equal(s.get(N + "/tasks/slow").json["pid"], task["pid"])
     s.post(N + "/tasks/slow/kill", {"signal": "KILL"})
     equal(s.wait_task("slow")["exit_status"], 137)

@@ -31,6 +31,7 @@ api_tests = \
 	%D%/bad_input.py \
 	%D%/bad_requests.py \
 	%D%/daemon_start.py \
+	%D%/restart_policy.py \
 	%D%/user_strings.py
 integration_tests += $(api_tests)
 FAST_TESTS += $(api_tests)
