@@ -171,6 +171,22 @@ delete_shim:
 	return -1;
 }
 
+/*
+ * A container that was deleted meanwhile took its files along: what then
+ * failed, and how, is not what the caller must hear.
+ */
+static void
+blame_deletion(struct task *task, struct skiff_error *err)
+{
+	struct skiff_error gone = ERROR_INIT;
+	cleanup_json json_t *container = NULL;
+
+	if (load_container(task->tasks, task->ns, task->id, &container, &gone) <
+		0 &&
+	    gone.code == SKIFF_NOT_FOUND)
+		*err = gone;
+}
+
 int
 task_create(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
 	    int64_t *ret_revision, struct skiff_error *err)
@@ -187,6 +203,7 @@ task_create(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
 	}
 	r = create_step(task, ret_doc, ret_revision, err);
 	if (r < 0) {
+		blame_deletion(task, err);
 		task->state = TASK_DELETED;
 		task_table_remove(task);
 		tasks_forget_namespace(tasks, ns);

@@ -26,9 +26,9 @@ with open(os.path.join(ROOTFS, "etc/passwd"), "w") as f:
 with open(os.path.join(ROOTFS, "etc/group"), "w") as f:
     f.write("root:x:0:\nstaff:x:50:app\n")
 os.chmod(os.path.join(ROOTFS, "tmp"), 0o1777)
-subprocess.run([os.environ.get("CC", "gcc").split()[0], "-static", "-O1",
-                "-o", ROOTFS + "/bin/probe", HERE + "/spec_probe.c",
-                "-pthread"], check=True)
+subprocess.run(os.environ.get("CC", "gcc").split() +
+               ["-static", "-O1", "-o", ROOTFS + "/bin/probe",
+                HERE + "/spec_probe.c", "-pthread"], check=True)
 
 
 def bundle(*args, **wishes):
