@@ -59,13 +59,16 @@ HANDLER(containers_get);
 HANDLER(containers_patch);
 HANDLER(containers_delete);
 
-/* tasks.c, wait.c, logs.c */
+/* tasks.c, stop.c, wait.c, logs.c */
 HANDLER(tasks_list);
 HANDLER(tasks_create);
 HANDLER(tasks_get);
 HANDLER(tasks_patch);
 HANDLER(tasks_start);
+HANDLER(tasks_pause);
+HANDLER(tasks_resume);
 HANDLER(tasks_kill);
+HANDLER(tasks_stop);
 HANDLER(tasks_wait);
 HANDLER(tasks_pids);
 HANDLER(tasks_delete);

@@ -17,6 +17,7 @@ libhandlers_a_SOURCES = \
 	%D%/services.h \
 	%D%/settling.c %D%/settling.h \
 	%D%/snapshots.c \
+	%D%/stop.c \
 	%D%/system.c \
 	%D%/tasks.c \
 	%D%/wait.c \

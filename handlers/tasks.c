@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * N/tasks: the running side of containers. Waiting for their end is in
- * handlers/wait.c, their output in handlers/logs.c.
+ * N/tasks: the running side of containers. Ending them is in
+ * handlers/stop.c, waiting for that in handlers/wait.c, their output in
+ * handlers/logs.c.
  */
 #include "config.h"
 
 #include "handlers/handlers.h"
 
-#include <inttypes.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "base/json.h"
-#include "base/strbuf.h"
 #include "handlers/common.h"
 #include "handlers/settling.h"
-#include "runtime/spec/wishes.h"
 #include "runtime/task.h"
 
 static int
@@ -139,92 +133,45 @@ check_no_fields(struct request *request, struct skiff_error *err)
 	return check_faults(request, err);
 }
 
-int
-tasks_start(struct request *request, void *context, struct response **ret,
-	    struct skiff_error *err)
+typedef int (*step_fn)(struct tasks *tasks, const char *ns, const char *id,
+		       char **ret_doc, int64_t *ret_revision,
+		       struct skiff_error *err);
+
+static int
+take_step(struct request *request, struct services *services, step_fn step,
+	  struct response **ret, struct skiff_error *err)
 {
-	struct services *services = context;
 	struct record_ref ref;
 	int64_t revision;
 	char *doc;
 
 	if (take_task(request, &ref, err) < 0 ||
 	    check_no_fields(request, err) < 0 ||
-	    task_start(services->tasks, ref.ns, ref.key, &doc, &revision, err) <
-		0)
+	    step(services->tasks, ref.ns, ref.key, &doc, &revision, err) < 0)
 		return -1;
 	*ret = document_response(200, doc, revision);
 	return 0;
 }
 
-/* --- kill -------------------------------------------------------------- */
-
-struct kill {
-	int signal; /* -1: what was sent is none */
-	bool want_all;
-};
-
-static void
-take_kill_field(const char *key, const json_t *value, struct kill *kill,
-		struct json_faults *faults)
+int
+tasks_start(struct request *request, void *context, struct response **ret,
+	    struct skiff_error *err)
 {
-	CLEANUP(strbuf_done) struct strbuf pointer = STRBUF_INIT;
-	json_int_t number;
-
-	json_pointer_add(&pointer, key);
-	if (strcmp(key, "all") == 0 && json_is_boolean(value)) {
-		kill->want_all = json_is_true(value);
-	} else if (strcmp(key, "all") == 0) {
-		json_fault(faults, pointer.buf, "must be true or false");
-	} else if (strcmp(key, "signal") == 0 && json_is_string(value)) {
-		kill->signal = signal_number(json_string_value(value));
-	} else if (strcmp(key, "signal") == 0 && json_is_integer(value)) {
-		number = json_integer_value(value);
-		kill->signal =
-		    number > 0 && number <= SIGRTMAX ? (int)number : -1;
-	} else if (strcmp(key, "signal") == 0) {
-		json_fault(faults, pointer.buf,
-			   "must be a signal's name or number");
-	} else {
-		json_fault(faults, pointer.buf, "unknown field");
-	}
-}
-
-/* {"signal": "TERM" | 15, "all": false}; a body is not needed. */
-static int
-take_kill(struct request *request, struct kill *kill, struct skiff_error *err)
-{
-	struct json_faults *faults = request_faults(request);
-	const char *key;
-	json_t *value;
-	json_t *body;
-
-	if (!request_has_body(request))
-		return 0;
-	if (request_json(request, &body, err) < 0)
-		return -1;
-	if (!json_is_object(body))
-		json_fault(faults, "", "must be an object");
-	json_object_foreach (body, key, value)
-		take_kill_field(key, value, kill, faults);
-	if (kill->signal < 0)
-		json_fault(faults, "/signal", "is not a signal");
-	return check_faults(request, err);
+	return take_step(request, context, task_start, ret, err);
 }
 
 int
-tasks_kill(struct request *request, void *context, struct response **ret,
-	   struct skiff_error *err)
+tasks_pause(struct request *request, void *context, struct response **ret,
+	    struct skiff_error *err)
 {
-	struct kill kill = { .signal = SIGTERM };
-	struct services *services = context;
-	struct record_ref ref;
-	if (take_task(request, &ref, err) < 0 ||
-	    take_kill(request, &kill, err) < 0 ||
-	    task_kill(services->tasks, ref.ns, ref.key, kill.signal,
-		      kill.want_all, err) < 0)
-		return -1;
-	return answer_record(services, &ref, ret, err);
+	return take_step(request, context, task_pause, ret, err);
+}
+
+int
+tasks_resume(struct request *request, void *context, struct response **ret,
+	     struct skiff_error *err)
+{
+	return take_step(request, context, task_resume, ret, err);
 }
 
 /* --- pids, delete ------------------------------------------------------ */

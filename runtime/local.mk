@@ -20,9 +20,12 @@ libruntime_a_SOURCES = \
 	%D%/task.c %D%/task.h %D%/task_internal.h \
 	%D%/task_record.c \
 	%D%/task_recover.c \
+	%D%/task_pause.c \
 	%D%/task_places.c \
+	%D%/task_processes.c \
 	%D%/task_settle.c \
 	%D%/task_step.c \
+	%D%/task_stop.c \
 	%D%/task_table.c \
 	%D%/timers.c %D%/timers.h
 

@@ -14,9 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,7 +25,6 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "base/parse.h"
 #include "base/workpool.h"
 #include "runtime/bundle.h"
 #include "runtime/cgroup/path.h"
@@ -37,6 +34,8 @@
 #include "runtime/task_internal.h"
 #include "store/record.h"
 #include "store/snapshot/snapshots.h"
+
+#define KILL_TIMEOUT_MS 10000
 
 /* --- create ----------------------------------------------------------- */
 
@@ -212,7 +211,7 @@ task_create(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
 	return r < 0 ? err_wrap(err, "create task %s", id) : 0;
 }
 
-/* --- start, kill, delete ----------------------------------------------- */
+/* --- start, delete ----------------------------------------------- */
 
 /* Through the shim, unless it was and only the record does not know. */
 static int
@@ -254,24 +253,19 @@ task_start(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
 	return 0;
 }
 
-int
-task_kill(struct tasks *tasks, const char *ns, const char *id, int signal,
-	  bool want_all, struct skiff_error *err)
+/* What is frozen in v1 dies no sooner than it is thawed. */
+static void
+thaw_to_kill(struct task *task)
 {
-	CLEANUP(task_end_stepp)
-	struct task *task = task_begin_step(tasks, ns, id, err);
+	struct skiff_error err = ERROR_INIT;
+	struct cgroup_dirs dirs;
 
-	if (!task)
-		return -1;
-	if (task->state == TASK_STOPPED)
-		return task_refuse(task, "kill", err);
-	if (task_need_shim(task, err) < 0 ||
-	    (restart_is_stop_signal(task, signal) &&
-	     restart_note_stop(task, err) < 0) ||
-	    shim_kill(task->client, signal, want_all,
-		      deadline_in_ms(TASK_STEP_TIMEOUT_MS), err) < 0)
-		return err_wrap(err, "kill task %s", id);
-	return 0;
+	if (task->state != TASK_PAUSED && task->state != TASK_PAUSING)
+		return;
+	if (task_cgroups(task, &dirs, &err) < 0 ||
+	    cgroup_kill_all(&dirs, deadline_in_ms(KILL_TIMEOUT_MS), &err) < 0)
+		log_failure(LOG_WARN, &err, "task %s/%s, ignoring", task->ns,
+			    task->id);
 }
 
 /* The shim's end: by its own hand, or ours when it is gone. */
@@ -281,6 +275,7 @@ take_down(struct task *task, struct shim_exit *ret_exit,
 {
 	struct skiff_error lost = ERROR_INIT;
 
+	thaw_to_kill(task);
 	if (task->client &&
 	    shim_delete(task->client, task->state != TASK_STOPPED,
 			deadline_in_ms(TASK_STEP_TIMEOUT_MS), ret_exit,
@@ -359,60 +354,6 @@ struct log_watches *
 tasks_log_watches(struct tasks *tasks)
 {
 	return tasks->log_watches;
-}
-
-/* Adds every pid of one cgroup directory to the array. */
-static int
-add_pids(const char *dir, json_t *pids, struct skiff_error *err)
-{
-	cleanup_free char *path = xasprintf("%s/cgroup.procs", dir);
-	cleanup_free char *text = NULL;
-	char *rest;
-	char *line;
-
-	if (fs_read_file(AT_FDCWD, path, 16 << 20, &text, NULL, err) < 0)
-		return -1;
-	rest = text;
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		uint64_t pid;
-
-		if (*line && parse_u64(line, INT32_MAX, &pid, err) == 0)
-			(void)json_array_append_new(pids,
-						    json_pack("{s:I}", "pid",
-							      (json_int_t)pid));
-	}
-	return 0;
-}
-
-int
-task_pids(struct tasks *tasks, const char *ns, const char *id,
-	  json_t **ret_pids, struct skiff_error *err)
-{
-	CLEANUP(task_end_stepp)
-	struct task *task = task_begin_step(tasks, ns, id, err);
-	cleanup_json json_t *pids = json_array();
-	cleanup_free char *text = NULL;
-	struct cgroup_dirs dirs;
-	char path[64];
-
-	if (!task)
-		return -1;
-	if (task->state == TASK_STOPPED)
-		return task_refuse(task, "list processes of", err);
-	if (task_need_shim(task, err) < 0)
-		return -1;
-	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup",
-		       (int)shim_client_init_pid(task->client));
-	if (fs_read_file(AT_FDCWD, path, 65536, &text, NULL, err) < 0)
-		return err_wrap(err, "processes of task %s", id);
-	cgroup_dirs_from_text(text, &dirs);
-	if (dirs.n == 0)
-		return err_set(err, SKIFF_INTERNAL,
-			       "task %s is in no cgroup of its own", id);
-	if (add_pids(cgroup_dir(&dirs, 0), pids, err) < 0)
-		return err_wrap(err, "processes of task %s", id);
-	*ret_pids = json_incref(pids);
-	return 0;
 }
 
 /* --- the whole --------------------------------------------------------- */

@@ -10,8 +10,18 @@
  * record follows the shim: an exit that happened while the daemon was away
  * is taken over, with its event, when it is back.
  *
- *	{id, container, state: "created|running|stopped", pid, exit_status?,
- *	 exited_at?, started_at?, reason?, oom, terminal, stdio, execs}
+ *	{id, container, state: "created|running|pausing|paused|stopped", pid,
+ *	 exit_status?, exited_at?, started_at?, reason?, oom, terminal, stdio,
+ *	 execs, stop_requested_at?, kill_at?}
+ *
+ * What each state allows; all else is SKIFF_FAILED_PRECONDITION, with the
+ * state in it:
+ *
+ *	created   start, kill, stop, delete
+ *	running   pause, kill, stop
+ *	pausing   resume, kill, stop
+ *	paused    resume, kill, stop
+ *	stopped   stop (which only keeps it so), delete
  *
  * Order in the event log, for each task: create < start < exit < delete.
  * Every call may be made from any thread, and may block for as long as the
@@ -20,8 +30,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 
 struct bus;
@@ -78,15 +90,53 @@ int task_create(struct tasks *tasks, const char *ns, const char *id,
 /* The steps: a state that forbids one is SKIFF_FAILED_PRECONDITION. */
 int task_start(struct tasks *tasks, const char *ns, const char *id,
 	       char **ret_doc, int64_t *ret_revision, struct skiff_error *err);
-int task_kill(struct tasks *tasks, const char *ns, const char *id, int signal,
-	      bool want_all, struct skiff_error *err);
+/*
+ * Freezes every process. One that does not freeze in time leaves the task
+ * running: SKIFF_DEADLINE_EXCEEDED, reason not_frozen.
+ */
+int task_pause(struct tasks *tasks, const char *ns, const char *id,
+	       char **ret_doc, int64_t *ret_revision, struct skiff_error *err);
+int task_resume(struct tasks *tasks, const char *ns, const char *id,
+		char **ret_doc, int64_t *ret_revision, struct skiff_error *err);
+
+struct task_kill {
+	int signal;
+	bool want_all; /* every process, not init alone */
+	pid_t pid;     /* this one of its processes; 0: init */
+};
+
+/*
+ * A paused task dies of SIGKILL as well; other signals act on it when it
+ * is resumed. SKIFF_NOT_FOUND, reason process_not_found, for a pid that is
+ * none of the task's.
+ */
+int task_kill(struct tasks *tasks, const char *ns, const char *id,
+	      const struct task_kill *kill, struct skiff_error *err);
+
+struct task_stop {
+	int signal;	    /* 0: what the container says, or SIGTERM */
+	int64_t timeout_ns; /* -1: what the container says, or 10 s */
+};
+
+#define TASK_STOP_TIMEOUT_NS (10 * NS_PER_SECOND)
+
+/*
+ * Sends the signal, and SIGKILL when the time is up, whether or not anyone
+ * waits for it or the daemon is restarted meanwhile. A paused task is
+ * resumed. Returns when the signal is sent. That a person wanted it is
+ * kept in the record until a person starts the task again. *ret_kill_in_ns:
+ * how long until the SIGKILL; 0 for a task that is stopped already.
+ */
+int task_stop(struct tasks *tasks, const char *ns, const char *id,
+	      const struct task_stop *stop, int64_t *ret_kill_in_ns,
+	      struct skiff_error *err);
 /*
  * Only created or stopped, or with force, which kills first. *ret_exit is
  * {exit_status, exited_at}.
  */
 int task_delete(struct tasks *tasks, const char *ns, const char *id,
 		bool want_force, json_t **ret_exit, struct skiff_error *err);
-/* [{"pid": N}] of every process in the task's cgroup. */
+/* [{pid, ppid, uid, name}] of every process in the task's cgroup. */
 int task_pids(struct tasks *tasks, const char *ns, const char *id,
 	      json_t **ret_pids, struct skiff_error *err);
 

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/lock.h"
+#include "runtime/cgroup/path.h"
 #include "runtime/monitor.h"
 #include "runtime/shim_client.h"
 #include "runtime/task.h"
@@ -65,6 +66,7 @@ struct task {
 	unsigned int restart_number;
 	char *cgroups_path; /* or NULL */
 	bool has_terminal;
+	int64_t kill_at_ns; /* SIGKILL follows then; 0: no stop under way */
 	/* Of the present run; NULL when the shim is out of reach. */
 	struct shim_client *client;
 };
@@ -126,6 +128,27 @@ int task_refuse(const struct task *task, const char *verb,
  * answer then, has no client: only a forced deletion can reach it.
  */
 int task_need_shim(const struct task *task, struct skiff_error *err);
+/* Created, running, pausing or paused. */
+bool task_is_live(const struct task *task);
+/* The cgroups that init was put into when the task was created. */
+int task_cgroups(const struct task *task, struct cgroup_dirs *ret_dirs,
+		 struct skiff_error *err);
+
+/* --- pause and resume, runtime/task_pause.c ------------------------------ */
+
+/* Thaws and records it, with the event; the task is pausing or paused. */
+int task_thaw(struct task *task, char **ret_doc, int64_t *ret_revision,
+	      struct skiff_error *err);
+/*
+ * After a restart: the record follows the freezer. Called with the step
+ * held; the shim is connected.
+ */
+int task_believe_freezer(struct task *task, struct skiff_error *err);
+
+/* --- stop, runtime/task_stop.c ------------------------------------------- */
+
+/* From now on SIGKILL follows, at kill_at_ns on the wall clock. */
+void task_kill_later(struct task *task, int64_t kill_at_ns);
 
 /* --- a run, runtime/task.c ------------------------------------------------ */
 
@@ -180,6 +203,16 @@ int task_record_started(struct task *task, pid_t pid, char **ret_doc,
 int task_record_exited(struct task *task, const struct shim_exit *exit,
 		       const char *reason, int64_t *ret_delay_ms,
 		       struct skiff_error *err);
+/*
+ * The state is another, for a reason that the event's verb says: "paused",
+ * "resumed", "update".
+ */
+int task_record_state(struct task *task, enum task_state state,
+		      const char *verb, char **ret_doc, int64_t *ret_revision,
+		      struct skiff_error *err);
+/* A person wants it stopped, and SIGKILL follows at kill_at_ns. */
+int task_record_stop(struct task *task, int64_t kill_at_ns,
+		     struct skiff_error *err);
 /* exit is recorded with its event first, unless it was already. */
 int task_record_delete(struct task *task, const struct shim_exit *exit,
 		       json_t **ret_exit, struct skiff_error *err);

@@ -51,7 +51,10 @@ struct write {
 	const struct shim_exit *exit;
 	const char *reason;
 	int64_t delay_ms; /* until it comes back */
-	json_t *object;	  /* the new document */
+	enum task_state state;
+	const char *verb;
+	int64_t kill_at_ns;
+	json_t *object; /* the new document */
 };
 
 static void
@@ -131,6 +134,7 @@ start_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	change.event = event;
 	json_set_text(write->object, "state", "running");
 	json_set_time(write->object, "started_at", clock_realtime_ns());
+	(void)json_object_del(write->object, "stop_requested_at");
 	return record_update(tx, &ref, write->object, &change, err);
 }
 
@@ -143,6 +147,65 @@ task_record_started(struct task *task, pid_t pid, char **ret_doc,
 	if (db_write(task->tasks->db, start_closure, &write, err) < 0)
 		return -1;
 	return give_document(&write, ret_doc, ret_revision);
+}
+
+static int
+state_closure(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	struct write *write = arg;
+	struct record_ref ref = task_ref_of(write->task);
+	cleanup_json json_t *event = NULL;
+	struct change change = { .verb = write->verb };
+
+	if (load(write, tx, err) < 0)
+		return -1;
+	event = json_pack("{s:s, s:s}", "container_id", write->task->id,
+			  "state", task_state_name(write->state));
+	change.event = event;
+	json_set_text(write->object, "state", task_state_name(write->state));
+	return record_update(tx, &ref, write->object, &change, err);
+}
+
+int
+task_record_state(struct task *task, enum task_state state, const char *verb,
+		  char **ret_doc, int64_t *ret_revision,
+		  struct skiff_error *err)
+{
+	CLEANUP(write_done)
+	struct write write = { .task = task, .state = state, .verb = verb };
+
+	if (db_write(task->tasks->db, state_closure, &write, err) < 0)
+		return -1;
+	return give_document(&write, ret_doc, ret_revision);
+}
+
+static int
+stop_closure(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	struct write *write = arg;
+	struct record_ref ref = task_ref_of(write->task);
+	cleanup_json json_t *event = NULL;
+	struct change change = { .verb = "update" };
+
+	if (load(write, tx, err) < 0)
+		return -1;
+	json_set_time(write->object, "stop_requested_at", clock_realtime_ns());
+	json_set_time(write->object, "kill_at", write->kill_at_ns);
+	event = json_pack("{s:s, s:O, s:O}", "container_id", write->task->id,
+			  "stop_requested_at",
+			  json_object_get(write->object, "stop_requested_at"),
+			  "kill_at", json_object_get(write->object, "kill_at"));
+	change.event = event;
+	return record_update(tx, &ref, write->object, &change, err);
+}
+
+int
+task_record_stop(struct task *task, int64_t kill_at_ns, struct skiff_error *err)
+{
+	CLEANUP(write_done)
+	struct write write = { .task = task, .kill_at_ns = kill_at_ns };
+
+	return db_write(task->tasks->db, stop_closure, &write, err);
 }
 
 static json_t *
@@ -185,6 +248,7 @@ exit_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	    (write->exit->was_oom && append_oom(write, tx, err) < 0))
 		return -1;
 	json_set_text(write->object, "state", "stopped");
+	(void)json_object_del(write->object, "kill_at");
 	json_set_int(write->object, "exit_status", write->exit->status);
 	json_set_time(write->object, "exited_at", write->exit->exited_ns);
 	json_set_text(write->object, "reason", write->reason);

@@ -94,7 +94,7 @@ follow_shim(struct task *task, struct skiff_error *err)
 		return -1;
 	if (status.phase == SHIM_STOPPED)
 		return task_settle_exit(task, &status.exit, NULL, err);
-	return 0;
+	return task_believe_freezer(task, err);
 }
 
 static int
@@ -118,6 +118,9 @@ settle(struct task *task, struct skiff_error *err)
 		task->client = NULL;
 		return -1;
 	}
+	/* A stop goes on where an earlier life left it. */
+	if (task_is_live(task) && task->kill_at_ns)
+		task_kill_later(task, task->kill_at_ns);
 	task_watch(task);
 	return 0;
 }
@@ -189,6 +192,8 @@ add_recorded(void *arg, const char *ns, const char *id, json_t *object,
 	    json_object_get(json_object_get(object, "restart"), "at") != NULL;
 	task->is_known = false;
 	task_note_untried(task);
+	(void)rfc3339_parse(json_get_text(object, "kill_at"),
+			    &task->kill_at_ns);
 	(void)task_table_add(task);
 	return 0;
 }

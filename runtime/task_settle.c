@@ -61,6 +61,7 @@ task_settle_exit(struct task *task, const struct shim_exit *exit,
 	    task_record_exited(task, exit, reason, &delay_ms, err) < 0)
 		return err_wrap(err, "exit of task %s", task->id);
 	task->state = TASK_STOPPED;
+	task->kill_at_ns = 0;
 	restart_schedule(task, delay_ms);
 	return fault_hit(FAULT_TASK_EXIT_AFTER, err);
 }

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every step of a task begins and ends with.
+ * What every step of a task begins and ends with, and what some share.
  */
 #include "config.h"
 
 #include "runtime/task_internal.h"
+
+#include <fcntl.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
 
 int
 task_refuse(const struct task *task, const char *verb, struct skiff_error *err)
@@ -55,4 +60,27 @@ task_end_step(struct task *task)
 		return;
 	lock_release(&task->step);
 	task_unref(task);
+}
+
+bool
+task_is_live(const struct task *task)
+{
+	return task->state != TASK_STOPPED && task->state != TASK_DELETED;
+}
+
+int
+task_cgroups(const struct task *task, struct cgroup_dirs *ret_dirs,
+	     struct skiff_error *err)
+{
+	cleanup_free char *path =
+	    xasprintf("%s/%s", task->dir, SHIM_FILE_CGROUP);
+	cleanup_free char *text = NULL;
+
+	if (fs_read_file(AT_FDCWD, path, CGROUP_TEXT_MAX, &text, NULL, err) < 0)
+		return err_wrap(err, "cgroups of task %s", task->id);
+	cgroup_dirs_from_text(text, ret_dirs);
+	if (ret_dirs->n == 0)
+		return err_set(err, SKIFF_INTERNAL,
+			       "task %s is in no cgroup of its own", task->id);
+	return 0;
 }

@@ -162,11 +162,9 @@ write_file(int dirfd, const char *name, const char *text)
 		return;
 }
 
-typedef void (*pid_fn)(pid_t pid, void *arg);
-
 /* Calls visit for each pid in cgroup.procs of the directory. */
 static void
-each_pid(int dirfd, pid_fn visit, void *arg)
+each_pid(int dirfd, cgroup_pid_fn visit, void *arg)
 {
 	cleanup_close int fd = open_sub(dirfd, "cgroup.procs", O_RDONLY);
 	char buf[1024];
@@ -272,6 +270,38 @@ count_all(const struct cgroup_dirs *dirs)
 	for (size_t i = 0; i < dirs->n; i++)
 		each_dir(AT_FDCWD, cgroup_dir(dirs, i), 0, count_dir, &n);
 	return n;
+}
+
+struct pid_visit {
+	cgroup_pid_fn visit;
+	void *arg;
+	size_t n;
+};
+
+static void
+visit_pid(pid_t pid, void *arg)
+{
+	struct pid_visit *visit = arg;
+
+	visit->n++;
+	visit->visit(pid, visit->arg);
+}
+
+static void
+visit_dir(int parent_fd, const char *name, int dirfd, void *arg)
+{
+	(void)parent_fd;
+	(void)name;
+	each_pid(dirfd, visit_pid, arg);
+}
+
+void
+cgroup_each_pid(const struct cgroup_dirs *dirs, cgroup_pid_fn visit, void *arg)
+{
+	struct pid_visit job = { .visit = visit, .arg = arg };
+
+	for (size_t i = 0; i < dirs->n && job.n == 0; i++)
+		each_dir(AT_FDCWD, cgroup_dir(dirs, i), 0, visit_dir, &job);
 }
 
 /* No process is in them or below, or they are not there. */

@@ -43,6 +43,10 @@ int cgroup_dirs_from_path(const char *cgroups_path,
 			  struct cgroup_dirs *ret_dirs,
 			  struct skiff_error *err);
 
+typedef void (*cgroup_pid_fn)(pid_t pid, void *arg);
+/* Of every process in the first hierarchy that has any, or below. */
+void cgroup_each_pid(const struct cgroup_dirs *dirs, cgroup_pid_fn visit,
+		     void *arg);
 /*
  * Sends a signal to every process, frozen meanwhile where the kernel
  * can, so that a fork does not outrun it. *ret_n: how many it reached.

@@ -7,7 +7,7 @@
  * a new step cannot go untested.
  *
  * A row: C name, name in SKIFF_FAILPOINTS, scenario that reaches it
- * (pull | create | start | exit | delete, the verb that a test drives).
+ * (pull | create | start | pause | exit | delete, the verb that a test drives).
  */
 #define SKIFF_FAULT_POINTS(X)                                                  \
 	X(APPLY_END, "apply.end", "pull")                                      \
@@ -62,6 +62,11 @@
 	X(TASK_DELETE_ROW_BEFORE, "task.delete.row.before", "delete")          \
 	X(TASK_EXIT_AFTER, "task.exit.after", "exit")                          \
 	X(TASK_EXIT_BEFORE, "task.exit.before", "exit")                        \
+	X(TASK_PAUSE_AFTER, "task.pause.after", "pause")                       \
+	X(TASK_PAUSE_BEFORE, "task.pause.before", "pause")                     \
+	X(TASK_PAUSING, "task.pausing", "pause")                               \
+	X(TASK_RESUME_AFTER, "task.resume.after", "pause")                     \
+	X(TASK_RESUME_BEFORE, "task.resume.before", "pause")                   \
 	X(TASK_ROW_AFTER, "task.row.after", "start")                           \
 	X(TASK_ROW_BEFORE, "task.row.before", "start")                         \
 	X(TASK_SHIM_DELETE_AFTER, "task.shim_delete.after", "delete")          \
@@ -70,4 +75,6 @@
 	X(TASK_SHIM_SPAWN_AFTER, "task.shim_spawn.after", "create")            \
 	X(TASK_SHIM_SPAWN_BEFORE, "task.shim_spawn.before", "create")          \
 	X(TASK_START_AFTER, "task.start.after", "start")                       \
-	X(TASK_START_BEFORE, "task.start.before", "start")
+	X(TASK_START_BEFORE, "task.start.before", "start")                     \
+	X(TASK_STOP_AFTER, "task.stop.after", "exit")                          \
+	X(TASK_STOP_BEFORE, "task.stop.before", "exit")

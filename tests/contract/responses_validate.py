@@ -295,6 +295,26 @@ def of_tasks():
 
 
 @test
+def of_pause_and_stop():
+    s = the_daemon()
+    s.run("p", pulled(s), ["sleep", "1000"])
+    path = N + "/tasks/p"
+    equal(s.post(path + "/pause").json["state"], "paused")
+    s.post(path + "/pause", expect=409)
+    equal(s.post(path + "/resume").json["state"], "running")
+    s.post(path + "/resume", expect=409)
+    s.post(path + "/stop", {"timeout": "soon"}, expect=400)
+    s.post(path + "/kill", {"pid": 2147483647}, expect=404)
+    pid = s.get(path + "/pids").json["processes"][0]["pid"]
+    s.post(path + "/kill", {"signal": "CONT", "pid": pid})
+    equal(s.post(path + "/stop", {"signal": "TERM", "timeout": 0})
+          .json["state"], "stopped")
+    for verb in ("pause", "resume", "stop"):
+        s.post(N + "/tasks/none/" + verb, expect=404)
+    s.delete(N + "/containers/p?force=true")
+
+
+@test
 def of_events():
     s = the_daemon()
     for path in ("/v1/events", N + "/events"):

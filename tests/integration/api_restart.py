@@ -117,15 +117,13 @@ def a_shim_that_is_only_slow_keeps_its_task():
     os.kill(shim, signal.SIGSTOP)
     s.start()
     equal(s.get(N + "/tasks/slow").json["state"], "running")
-    for action in ("/kill", "/start"):
-        s.post(N + "/tasks/slow" + action,
-               expect=504 if action == "/kill" else 409)
-    equal(s.get(N + "/tasks/slow/pids", expect=504).json["reason"],
+    s.post(N + "/tasks/slow/start", expect=409)
+    equal(s.post(N + "/tasks/slow/kill", expect=504).json["reason"],
           "shim_silent")
     # It is asked again while the daemon runs.
     os.kill(shim, signal.SIGCONT)
-    until(lambda: s.get(N + "/tasks/slow/pids", expect=None).status == 200,
-          "an answer of the shim")
+    until(lambda: s.post(N + "/tasks/slow/kill", {"signal": "CONT"},
+                         expect=None).status == 200, "an answer of the shim")
     equal(s.get(N + "/tasks/slow").json["pid"], task["pid"])
     s.post(N + "/tasks/slow/kill", {"signal": "KILL"})
     equal(s.wait_task("slow")["exit_status"], 137)

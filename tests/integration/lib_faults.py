@@ -87,15 +87,21 @@ def _directories_are_there(db, root):
 
 
 def lives_in_order(events):
-    """Every task: created, perhaps started, one exit, deleted."""
+    """Every task: created, perhaps started, one exit, deleted; in between
+    it is paused and resumed in turn."""
     lives = {}
     for event in events:
         if event["topic"].startswith("/tasks/"):
             name = (event["namespace"], event["event"]["container_id"])
             lives.setdefault(name, []).append(event["topic"][len("/tasks/"):])
     for name, verbs in lives.items():
-        check(re.fullmatch(r"(create (start )?exit delete ?)*",
+        # A stop is an update; one that is tried again is another.
+        check(re.fullmatch(r"(create (start )?((paused |resumed |update )*)"
+                           r"exit (update )*delete ?)*",
                            " ".join(verbs)), name, verbs)
+        freezes = [v for v in verbs if v in ("paused", "resumed", "exit")]
+        check(all(a != b for a, b in zip(freezes, freezes[1:])), name,
+              verbs)
     return lives
 
 
@@ -123,7 +129,8 @@ class Life:
         self.task = self.base + "/tasks/c"
         self.again = False  # the step was tried before
         self.steps = [self.pull, self.create, self.create_task, self.start,
-                      self.exit, self.delete_task, self.delete_container,
+                      self.pause, self.resume, self.stop, self.exit,
+                      self.delete_task, self.delete_container,
                       self.delete_image, self.delete_namespace]
 
     def ask(self, method, path, body=None, good=(200, 201, 204), repeat=()):
@@ -153,7 +160,9 @@ class Life:
     def create(self):
         self.ask("POST", self.base + "/containers",
                  {"id": "c", "image": self.ref,
-                  "args": ["sh", "-c", "echo out; exit %d" % EXIT_STATUS]},
+                  "args": ["sh", "-c", "trap 'exit %d' TERM; echo out; "
+                           "while :; do sleep 1000 & wait; done"
+                           % EXIT_STATUS]},
                  repeat=(409,))
         self.ask("GET", self.container)
 
@@ -173,6 +182,25 @@ class Life:
             if task.status == 404 or task.json["state"] == "stopped":
                 self.create_task()
         self.ask("POST", self.task + "/start")
+
+    def state(self):
+        return self.ask("GET", self.task).json["state"]
+
+    def pause(self):
+        """It may be lost meanwhile, and its trap must be set before."""
+        if self.again and self.state() in ("paused", "stopped"):
+            return
+        until(lambda: "out" in self.ask("GET", self.task + "/logs").text or
+              self.state() == "stopped", "output")
+        if self.state() != "stopped":
+            self.ask("POST", self.task + "/pause", repeat=(409,))
+
+    def resume(self):
+        if self.state() in ("paused", "pausing"):
+            self.ask("POST", self.task + "/resume")
+
+    def stop(self):
+        self.ask("POST", self.task + "/stop")
 
     def exit(self):
         task = self.ask("GET", self.task + "/wait?timeout=20").json

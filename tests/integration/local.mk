@@ -32,6 +32,7 @@ api_tests = \
 	%D%/bad_requests.py \
 	%D%/daemon_start.py \
 	%D%/restart_policy.py \
+	%D%/task_states.py \
 	%D%/user_strings.py
 integration_tests += $(api_tests)
 FAST_TESTS += $(api_tests)

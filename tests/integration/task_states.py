@@ -1,0 +1,438 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The states of a task: which step each allows, and what the steps do."""
+import threading
+
+from skifftest import *
+
+needs("root", "runc", "skopeo", "docker-registry")
+
+N = "/v1/namespaces/default"
+# Each of its processes says that it is there, so that signals find it.
+OBEDIENT = ["sh", "-c", "trap 'exit 7' TERM; echo ready; "
+                        "while :; do sleep 1000 & wait; done"]
+STUBBORN = ["sh", "-c", "trap '' TERM; echo ready; "
+                        "while :; do sleep 1000 & wait; done"]
+
+
+def image(s):
+    """busybox, pulled once."""
+    name = "%s/t/busybox:1" % the_registry().host
+    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
+        s.pull(the_registry().push(busybox(), "t/busybox:1"))
+    return name
+
+
+def task(name, step=""):
+    return "%s/tasks/%s%s" % (N, name, step)
+
+
+def run(s, name, args=None, **wishes):
+    """A task that is known to be at work."""
+    made = s.run(name, image(s), args or OBEDIENT, **wishes)
+    if not args:
+        until(lambda: "ready" in s.get(task(name, "/logs")).text, "output")
+    return made
+
+
+def state(s, name):
+    return s.get(task(name)).json["state"]
+
+
+def remove(s, name):
+    s.delete("%s/containers/%s?force=true" % (N, name))
+
+
+def verbs(s, name, after):
+    return [e["topic"][len("/tasks/"):] for e in s.events(after)
+            if e["topic"].startswith("/tasks/") and
+            e["event"]["container_id"] == name]
+
+
+# --- the table -----------------------------------------------------------
+
+def bring(s, name, wanted):
+    """A fresh task in a state."""
+    s.post(N + "/containers", {"id": name, "image": image(s),
+                               "args": ["sleep", "1000"]}, expect=201)
+    s.post(N + "/tasks", {"container": name}, expect=201)
+    if wanted != "created":
+        s.post(task(name, "/start"))
+    if wanted == "paused":
+        s.post(task(name, "/pause"))
+    if wanted == "pausing":
+        threading.Thread(target=s.post, args=(task(name, "/pause"),),
+                         kwargs={"expect": None}).start()
+        until(lambda: state(s, name) == "pausing", "pausing")
+    if wanted == "stopped":
+        s.post(task(name, "/kill"), {"signal": "KILL"})
+        s.wait_task(name)
+    equal(state(s, name), wanted)
+
+
+def step(s, name, verb):
+    if verb == "delete":
+        return s.delete(task(name), expect=None)
+    if verb in ("pids", "wait"):
+        query = "?timeout=0.01" if verb == "wait" else ""
+        return s.get(task(name, "/" + verb + query), expect=None)
+    body = {"kill": {"signal": "KILL"}, "stop": {"timeout": 0}}.get(verb)
+    return s.post(task(name, "/" + verb), body, expect=None)
+
+
+# What is not named is refused.
+TABLE = {
+    "created": "start kill stop delete pids wait",
+    "running": "pause kill stop pids wait",
+    "pausing": "resume kill stop pids wait",
+    "paused": "resume kill stop pids wait",
+    "stopped": "stop delete wait",
+}
+STEPS = "start pause resume kill stop delete pids wait".split()
+
+
+def walk(s, wanted):
+    for verb in STEPS:
+        name = "%s-%s" % (wanted, verb)
+        bring(s, name, wanted)
+        answer = step(s, name, verb)
+        if verb not in TABLE[wanted].split():
+            equal(answer.status, 409, wanted, verb)
+            problem = answer.json
+            equal((problem["code"], problem["reason"], problem["state"]),
+                  ("failed_precondition", "task_state", wanted), verb)
+            equal(problem["object"], {"kind": "task", "id": name,
+                                      "namespace": "default"})
+            equal(state(s, name), wanted, "after", verb)
+        elif verb == "wait" and wanted != "stopped":
+            equal((answer.status, answer.json["state"]), (504, wanted))
+        else:
+            equal(answer.status, 200, wanted, verb)
+        if verb in ("kill", "stop") and wanted != "stopped":
+            equal(s.wait_task(name)["exit_status"], 137, wanted, verb)
+        remove(s, name)
+
+
+@test
+def every_step_in_every_state_is_as_the_table_says():
+    s = the_daemon()
+    run(s, "first")
+    remove(s, "first")
+    before = s.picture()
+    for wanted in TABLE:
+        if wanted != "pausing":
+            walk(s, wanted)
+    equal(differences(before, s.picture()), [])
+
+
+@test
+def a_task_that_does_not_freeze_is_pausing_and_can_do_without():
+    # Every look at the freezer finds a process that is held up.
+    with Daemon("held", env={"SKIFF_FAILPOINTS": "task.pausing=error(EIO)",
+                             "SKIFF_FAILPOINTS_TRACE": "/dev/null"}) as s:
+        before = s.revision()
+        run(s, "held")
+        answers = []
+        pause = threading.Thread(target=lambda: answers.append(
+            s.post(task("held", "/pause"), expect=504).json))
+        pause.start()
+        walk(s, "pausing")
+        pause.join()
+        equal((answers[0]["code"], answers[0]["reason"]),
+              ("deadline_exceeded", "not_frozen"))
+        equal(state(s, "held"), "running")
+        equal(verbs(s, "held", before),
+              ["create", "start", "update", "update"])
+        equal(s.post(task("held", "/stop")).json["exit_status"], 7)
+        remove(s, "held")
+
+
+# --- pause ---------------------------------------------------------------
+
+def ticks(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+@test
+def a_paused_task_stands_still_and_goes_on():
+    s = the_daemon()
+    before = s.revision()
+    made = run(s, "busy", ["sh", "-c", "while :; do :; done"])
+    until(lambda: ticks(made["pid"]) > 1, "time used")
+    answer = s.post(task("busy", "/pause"))
+    equal(answer.json["state"], "paused")
+    check(answer.headers["ETag"])
+    stood = ticks(made["pid"])
+    # Whatever this takes, it takes in vain.
+    for _ in range(20):
+        s.get(task("busy", "/pids"))
+    equal(ticks(made["pid"]), stood, "time used while paused")
+    equal(s.post(task("busy", "/resume")).json["state"], "running")
+    until(lambda: ticks(made["pid"]) > stood, "time used")
+    equal(verbs(s, "busy", before), ["create", "start", "paused", "resumed"])
+    remove(s, "busy")
+
+
+@test
+def a_paused_task_dies_of_sigkill_and_of_a_forced_deletion():
+    s = the_daemon()
+    clean = s.picture()
+    before = s.revision()
+    for how in ("kill", "all", "stop", "force"):
+        run(s, how)
+        s.post(task(how, "/pause"))
+        if how == "force":
+            equal(s.delete(task(how) + "?force=true", expect=200)
+                  .json["exit_status"], 137)
+        elif how == "stop":
+            equal(s.post(task(how, "/stop"), {"timeout": 0})
+                  .json["exit_status"], 137)
+        else:
+            s.post(task(how, "/kill"), {"signal": 9, "all": how == "all"})
+            equal(s.wait_task(how)["exit_status"], 137)
+        equal(verbs(s, how, before)[:4],
+              ["create", "start", "paused"] +
+              (["update"] if how == "stop" else ["exit"]))
+        remove(s, how)
+    equal(differences(clean, s.picture()), [])
+
+
+@test
+def a_signal_waits_for_the_resume_and_a_stop_brings_it():
+    s = the_daemon()
+    run(s, "later")
+    before = s.revision()
+    s.post(task("later", "/pause"))
+    s.post(task("later", "/kill"), {"signal": "TERM"})
+    equal(state(s, "later"), "paused")
+    s.post(task("later", "/resume"))
+    equal(s.wait_task("later")["exit_status"], 7)
+    remove(s, "later")
+
+    run(s, "stops")
+    before = s.revision()
+    s.post(task("stops", "/pause"))
+    ended = s.post(task("stops", "/stop")).json
+    equal((ended["state"], ended["exit_status"]), ("stopped", 7))
+    check("kill_at" not in ended and ended["stop_requested_at"])
+    equal(verbs(s, "stops", before), ["paused", "update", "resumed", "exit"])
+    remove(s, "stops")
+
+
+@test
+def a_daemon_that_comes_back_believes_the_freezer():
+    s = the_daemon()
+    run(s, "frozen")
+    run(s, "thawed")
+    before = s.revision()
+    s.post(task("frozen", "/pause"))
+    s.post(task("thawed", "/pause"))
+    pid = s.get(task("thawed")).json["pid"]
+    s.kill9()
+    thaw(pid)
+    s.start()
+    equal((state(s, "frozen"), state(s, "thawed")), ("paused", "running"))
+    equal(verbs(s, "frozen", before), ["paused"])
+    equal(verbs(s, "thawed", before), ["paused", "resumed"])
+    s.post(task("frozen", "/resume"))
+    for name in ("frozen", "thawed"):
+        equal(s.post(task(name, "/stop")).json["exit_status"], 7)
+        remove(s, name)
+
+
+def thaw(pid):
+    with open("/proc/%d/cgroup" % pid) as f:
+        for line in f:
+            _, controllers, path = line.rstrip("\n").split(":", 2)
+            for file, word in (("freezer.state", "THAWED"),
+                               ("cgroup.freeze", "0")):
+                name = os.path.join("/sys/fs/cgroup",
+                                    controllers or "", path[1:], file)
+                if os.path.exists(name) and path != "/":
+                    with open(name, "w") as out:
+                        out.write(word)
+
+
+@test
+def a_pause_cut_short_by_a_crash_is_told_once():
+    with Daemon("cut", env={}) as s:
+        run(s, "cut")
+        before = s.revision()
+        for point, wanted in (("task.pause.after", "paused"),
+                              ("task.resume.before", "paused"),
+                              ("task.resume.after", "running")):
+            s.restart(env={"SKIFF_FAILPOINTS": point + "=crash"})
+            verb = "/pause" if "pause" in point else "/resume"
+            try:
+                s.post(task("cut", verb))
+                raise Failed("no crash at " + point)
+            except (OSError, http.client.HTTPException):
+                pass
+            s.process.wait(DEADLINE)
+            s.process = None
+            s.start(env={"SKIFF_FAILPOINTS": None})
+            equal(state(s, "cut"), wanted, point)
+        equal(verbs(s, "cut", before), ["paused", "resumed"])
+        remove(s, "cut")
+
+
+# --- stop ----------------------------------------------------------------
+
+@test
+def stop_sends_the_container_s_signal():
+    s = the_daemon()
+    run(s, "int", ["sh", "-c", "trap 'exit 5' INT; echo ready; "
+                   "while :; do sleep 1000 & wait; done"],
+        stop_signal="SIGINT")
+    until(lambda: "ready" in s.get(task("int", "/logs")).text, "output")
+    ended = s.post(task("int", "/stop")).json
+    equal((ended["state"], ended["exit_status"]), ("stopped", 5))
+    # Another one is welcome, and changes nothing.
+    equal(s.post(task("int", "/stop"), {"signal": "HUP"})
+          .json["exit_status"], 5)
+    remove(s, "int")
+    run(s, "given")
+    equal(s.post(task("given", "/stop"), {"signal": 9}).json["exit_status"],
+          137)
+    remove(s, "given")
+
+
+@test
+def what_ignores_the_signal_is_killed_when_the_time_is_up():
+    s = the_daemon()
+    s.run("deaf", image(s), STUBBORN)
+    until(lambda: "ready" in s.get(task("deaf", "/logs")).text, "output")
+    ended = s.post(task("deaf", "/stop"), {"timeout": "100ms"}).json
+    equal((ended["state"], ended["exit_status"]), ("stopped", 137))
+    remove(s, "deaf")
+
+
+@test
+def a_stop_goes_on_without_its_client_and_over_a_restart():
+    s = the_daemon()
+    s.run("deaf", image(s), STUBBORN)
+    until(lambda: "ready" in s.get(task("deaf", "/logs")).text, "output")
+    before = s.revision()
+    connection = UnixConnection(s.socket)
+    connection.request("POST", task("deaf", "/stop"),
+                       json.dumps({"timeout": 1000}),
+                       {"Content-Type": "application/json"})
+    s.wait_event("/tasks/update", before, container_id="deaf")
+    connection.close()
+    check(s.get(task("deaf")).json["kill_at"])
+    s.kill9()
+    s.start()
+    equal(state(s, "deaf"), "running")
+    # A later stop has the last word.
+    before = s.revision()
+    connection = UnixConnection(s.socket)
+    connection.request("POST", task("deaf", "/stop"), b'{"timeout": 2}',
+                       {"Content-Type": "application/json"})
+    s.wait_event("/tasks/update", before, container_id="deaf")
+    connection.close()
+    s.kill9()
+    s.start()
+    equal(s.wait_task("deaf")["exit_status"], 137)
+    remove(s, "deaf")
+
+
+# --- kill ----------------------------------------------------------------
+
+@test
+def one_process_of_the_task_is_killed_by_its_pid():
+    s = the_daemon()
+    made = run(s, "pair", ["sh", "-c", "sleep 1000 & echo ready; wait; "
+                           "exit 3"])
+    until(lambda: len(s.get(task("pair", "/pids")).json["processes"]) == 2,
+          "two processes")
+    listed = s.get(task("pair", "/pids")).json["processes"]
+    child = [p for p in listed if p["pid"] != made["pid"]][0]
+    equal((child["ppid"], child["name"], child["uid"]),
+          (made["pid"], "sleep", 0))
+    # Our own is none of its processes, and 2^31-1 is nobody's.
+    for stranger in (os.getpid(), 1, 2147483647):
+        problem = s.post(task("pair", "/kill"),
+                         {"signal": "KILL", "pid": stranger},
+                         expect=404).json
+        equal(problem["reason"], "process_not_found")
+    s.post(task("pair", "/kill"), {"signal": "KILL", "pid": child["pid"]})
+    equal(s.wait_task("pair")["exit_status"], 3)
+    remove(s, "pair")
+
+
+@test
+def all_reaches_every_process():
+    s = the_daemon()
+    run(s, "many", ["sh", "-c", "for i in 1 2 3 4; do sleep 1000 & done; "
+                    "wait; exit 4"])
+    until(lambda: len(s.get(task("many", "/pids")).json["processes"]) == 5,
+          "five processes")
+    # Init has no handler for it, which for it means: ignored.
+    s.post(task("many", "/kill"), {"signal": "SIGTERM", "all": True})
+    equal(s.wait_task("many")["exit_status"], 4)
+    remove(s, "many")
+
+
+@test
+def bad_bodies_are_told_by_field():
+    s = the_daemon()
+    run(s, "body", ["sleep", "1000"])
+    for verb, body, field in (
+            ("/kill", {"signal": "NOPE"}, "/signal"),
+            ("/kill", {"signal": 0}, "/signal"),
+            ("/kill", {"signal": 65}, "/signal"),
+            ("/kill", {"signal": []}, "/signal"),
+            ("/kill", {"all": 1}, "/all"),
+            ("/kill", {"pid": 0}, "/pid"),
+            ("/kill", {"pid": "1"}, "/pid"),
+            ("/kill", {"pid": 5, "all": True}, "/pid"),
+            ("/kill", {"sig": 9}, "/sig"),
+            ("/stop", {"timeout": -1}, "/timeout"),
+            ("/stop", {"timeout": "soon"}, "/timeout"),
+            ("/stop", {"timeout": 1e18}, "/timeout"),
+            ("/stop", {"timeout": None}, "/timeout"),
+            ("/stop", {"signal": "SIGNOPE"}, "/signal"),
+            ("/stop", {"force": True}, "/force"),
+            ("/pause", {"x": 1}, "/x"),
+            ("/resume", {"x": 1}, "/x")):
+        problem = s.post(task("body", verb), body, expect=400).json
+        equal(problem["field"], field, verb, body)
+    equal(state(s, "body"), "running")
+    remove(s, "body")
+
+
+# --- wait ----------------------------------------------------------------
+
+@test
+def a_thousand_waiters_take_no_thread_each():
+    s = the_daemon()
+    run(s, "popular")
+
+    def threads():
+        return len(os.listdir("/proc/%d/task" % s.process.pid))
+
+    before = threads()
+    waiters = []
+    request = ("GET %s HTTP/1.1\r\nHost: localhost\r\n"
+               "Connection: close\r\n\r\n" % task("popular", "/wait")).encode()
+    for _ in range(1000):
+        waiter = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        waiter.settimeout(DEADLINE)
+        waiter.connect(s.socket)
+        waiter.sendall(request)
+        waiters.append(waiter)
+    check(threads() <= before + 2, "threads:", before, threads())
+    s.post(task("popular", "/stop"))
+    for waiter in waiters:
+        answer = b""
+        while piece := waiter.recv(65536):
+            answer += piece
+        waiter.close()
+        check(answer.startswith(b"HTTP/1.1 200 ") and
+              b'"exit_status":7' in answer, answer)
+    remove(s, "popular")
+
+
+main()
