@@ -63,8 +63,9 @@ check_runtime(const struct wishes *wishes, struct json_faults *faults)
 }
 
 static int
-decode(const json_t *body, struct wishes *wishes, const char **ret_snapshotter,
-       struct json_faults *faults, struct skiff_error *err)
+decode(const json_t *body, const struct host *host, struct wishes *wishes,
+       const char **ret_snapshotter, struct json_faults *faults,
+       struct skiff_error *err)
 {
 	struct skiff_error fault = ERROR_INIT;
 
@@ -76,8 +77,9 @@ decode(const json_t *body, struct wishes *wishes, const char **ret_snapshotter,
 	    snapshotter_check(wishes->snapshotter, ret_snapshotter, &fault) < 0)
 		json_fault(faults, "/snapshotter", "%s", fault.text);
 	check_runtime(wishes, faults);
+	wishes_check_host(wishes, host, faults);
 	if (wishes->spec)
-		spec_check(wishes->spec, "/spec", faults);
+		spec_check(wishes->spec, "/spec", host, faults);
 	return json_faults_to_error(faults, err);
 }
 
@@ -152,14 +154,15 @@ make_spec(struct creation *creation, struct skiff_error *err)
 	}
 	/* Without a spec of its own a container names an image. */
 	assert(creation->image);
-	return spec_build(&(struct spec_request){ .host = context->host,
-						  .ns = creation->ns,
-						  .id = creation->id,
-						  .wishes = creation->wishes,
-						  .image =
-						      creation->image->config,
-						  .view = view },
-			  &creation->spec, err);
+	return spec_build(
+	    &(struct spec_request){ .host = context->host,
+				    .ns = creation->ns,
+				    .id = creation->id,
+				    .wishes = creation->wishes,
+				    .image = creation->image->config,
+				    .view = view,
+				    .has_seccomp = context->host->has_seccomp },
+	    &creation->spec, err);
 }
 
 /* --- the record ------------------------------------------------------- */
@@ -256,7 +259,7 @@ container_create(const struct container_context *context, const char *ns,
 	const char *snapshotter;
 	char made[CONTAINER_ID_SIZE];
 
-	if (decode(body, &wishes, &snapshotter, faults, err) < 0)
+	if (decode(body, context->host, &wishes, &snapshotter, faults, err) < 0)
 		return -1;
 	for (int i = 0;; i++) {
 		CLEANUP(creation_done)

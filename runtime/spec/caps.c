@@ -92,9 +92,11 @@ set_of(const struct strv *list, uint64_t all)
 }
 
 uint64_t
-caps_apply(const struct strv *add, const struct strv *drop, uint64_t possible)
+caps_apply(const struct strv *add, const struct strv *drop, bool is_privileged,
+	   uint64_t possible)
 {
-	uint64_t set = caps_default & ~set_of(drop, UINT64_MAX);
+	uint64_t set = is_privileged ? possible : caps_default;
 
+	set &= ~set_of(drop, UINT64_MAX);
 	return (set | set_of(add, possible)) & possible;
 }

@@ -21,8 +21,8 @@ caps_have(uint64_t set, unsigned int number)
 }
 
 /*
- * The default, less drop, plus add; "ALL" is every one of possible. The
- * names have been checked.
+ * The default (of a privileged container: all), less drop, plus add; "ALL"
+ * is every one of possible. The names have been checked.
  */
 uint64_t caps_apply(const struct strv *add, const struct strv *drop,
-		    uint64_t possible);
+		    bool is_privileged, uint64_t possible);

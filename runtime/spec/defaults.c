@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "runtime/spec/host.h"
+#include "runtime/spec/rules.h"
 #include "runtime/spec/spec_internal.h"
 #include "runtime/spec/wishes.h"
 
@@ -88,22 +89,58 @@ smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-json_t *
-spec_rlimits(const struct host *host)
+static json_t *
+rlimit_json(int number, uint64_t soft, uint64_t hard)
 {
-	uint64_t hard = smaller(NOFILE_HARD, host->nofile_hard);
+	json_t *limit = json_pack("{s:s}", "type", rlimit_name(number));
 
-	return json_pack("[{s:s, s:I, s:I}, {s:s, s:i, s:i}]", "type",
-			 "RLIMIT_NOFILE", "hard", (json_int_t)hard, "soft",
-			 (json_int_t)smaller(NOFILE_SOFT, hard), "type",
-			 "RLIMIT_CORE", "hard", 0, "soft", 0);
+	/* No limit is more than JSON's integers hold; nothing gets there. */
+	json_set_int(limit, "hard", (int64_t)smaller(hard, INT64_MAX));
+	json_set_int(limit, "soft", (int64_t)smaller(soft, INT64_MAX));
+	return limit;
+}
+
+json_t *
+spec_rlimits(const struct host *host, const struct wishes *wishes)
+{
+	uint64_t hard = smaller(NOFILE_HARD, host->rlimit_hard[RLIMIT_NOFILE]);
+	json_t *limits = json_array();
+	bool has_nofile = false;
+	bool has_core = false;
+
+	for (size_t i = 0; i < wishes->n_rlimits; i++) {
+		const struct wish_rlimit *wish = &wishes->rlimit_list[i];
+
+		has_nofile |= wish->number == RLIMIT_NOFILE;
+		has_core |= wish->number == RLIMIT_CORE;
+		(void)json_array_append_new(limits,
+					    rlimit_json(wish->number,
+							(uint64_t)wish->soft,
+							(uint64_t)wish->hard));
+	}
+	if (!has_nofile)
+		(void)json_array_append_new(
+		    limits, rlimit_json(RLIMIT_NOFILE,
+					smaller(NOFILE_SOFT, hard), hard));
+	if (!has_core)
+		(void)json_array_append_new(limits,
+					    rlimit_json(RLIMIT_CORE, 0, 0));
+	return limits;
 }
 
 json_t *
 spec_sysctl(const struct wishes *wishes)
 {
-	if (wishes->network && strcmp(wishes->network, "host") == 0)
-		return NULL;
+	json_t *sysctls = json_object();
+
 	/* ping without CAP_NET_RAW, for every group of this namespace. */
-	return json_pack("{s:s}", "net.ipv4.ping_group_range", "0 2147483647");
+	if (!wishes->network || strcmp(wishes->network, "host") != 0)
+		json_set_text(sysctls, "net.ipv4.ping_group_range",
+			      "0 2147483647");
+	if (wishes->sysctls)
+		(void)json_object_update(sysctls, wishes->sysctls);
+	if (json_object_size(sysctls) > 0)
+		return sysctls;
+	json_decref(sysctls);
+	return NULL;
 }

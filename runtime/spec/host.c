@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -80,7 +81,6 @@ probe_rights(struct host *host)
 	struct __user_cap_data_struct data[2] = { 0 };
 	cleanup_free char *score = NULL;
 	struct skiff_error ignored = ERROR_INIT;
-	struct rlimit limit;
 	size_t len;
 
 	if (syscall(SYS_capget, &head, data) == 0)
@@ -88,8 +88,12 @@ probe_rights(struct host *host)
 		    (uint64_t)data[1].permitted << 32 | data[0].permitted;
 	host->may_raise_limits = host->capabilities & UINT64_C(1)
 							  << CAP_SYS_RESOURCE;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-		host->nofile_hard = limit.rlim_max;
+	for (int i = 0; i < RLIM_NLIMITS; i++) {
+		struct rlimit limit = { 0 };
+
+		(void)getrlimit((__rlimit_resource_t)i, &limit);
+		host->rlimit_hard[i] = limit.rlim_max;
+	}
 	if (fs_read_file(AT_FDCWD, "/proc/self/oom_score_adj", 64, &score, &len,
 			 &ignored) == 0)
 		host->oom_score_adj = (int)strtol(score, NULL, 10);
@@ -193,6 +197,14 @@ probe_runtime(struct host *host)
 	host->runtime_warning = host_runtime_warning(host->runtime_version);
 }
 
+void
+host_keep_private(struct host *host, const char *dir)
+{
+	cleanup_free char *resolved = realpath(dir, NULL);
+
+	strv_add(&host->private_dirs, resolved ? resolved : dir);
+}
+
 int
 host_probe(const char *root_path, struct host *ret_host,
 	   struct skiff_error *err)
@@ -208,6 +220,7 @@ host_probe(const char *root_path, struct host *ret_host,
 	digest_of(root_path, strlen(root_path), &digest);
 	(void)snprintf(ret_host->cgroup_prefix, sizeof(ret_host->cgroup_prefix),
 		       "/skiff-%.8s", digest_hex(&digest));
+	host_keep_private(ret_host, root_path);
 	probe_cgroups(ret_host);
 	probe_rights(ret_host);
 	probe_thermal(ret_host);
@@ -220,5 +233,27 @@ host_done(struct host *host)
 {
 	free(host->runtime_path);
 	strv_done(&host->thermal_paths);
+	strv_done(&host->private_dirs);
 	*host = (struct host){ 0 };
+}
+
+bool
+host_has_huge_pages(const char *size)
+{
+	static const char units[] = "KMG";
+	const char *unit = size + strspn(size, "0123456789");
+	struct skiff_error ignored = ERROR_INIT;
+	cleanup_free char *digits = xstrndup(size, (size_t)(unit - size));
+	cleanup_free char *path = NULL;
+	const char *place;
+	uint64_t number;
+
+	place = *unit ? strchr(units, *unit) : NULL;
+	if (!place || strcmp(unit + 1, "B") != 0 ||
+	    parse_u64(digits, UINT32_MAX, &number, &ignored) < 0)
+		return false;
+	number <<= 10 * (place - units);
+	path = xasprintf("/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB",
+			 number);
+	return access(path, F_OK) == 0;
 }

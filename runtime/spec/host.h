@@ -7,6 +7,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "base/strv.h"
@@ -19,14 +20,17 @@ struct host {
 	uint64_t capabilities; /* the daemon's permitted set */
 	bool may_raise_limits; /* CAP_SYS_RESOURCE */
 	int oom_score_adj;     /* the lowest that a container may have, >= 0 */
-	uint64_t nofile_hard;  /* RLIMIT_NOFILE */
-	char kernel[65];       /* "6.1.0-18-amd64" */
-	char *runtime_path;    /* runc; NULL when there is none */
-	char runtime_version[64]; /* "1.1.5+ds1" */
-	bool has_seccomp;	  /* the runtime was built with it */
+	uint64_t rlimit_hard[RLIM_NLIMITS]; /* the daemon's own */
+	char kernel[65];		    /* "6.1.0-18-amd64" */
+	char *runtime_path;		    /* runc; NULL when there is none */
+	char runtime_version[64];	    /* "1.1.5+ds1" */
+	bool has_seccomp;		    /* the runtime was built with it */
 	/* Known holes of that version, for people; or NULL. */
 	const char *runtime_warning;
 	struct strv thermal_paths; /* …/cpuN/thermal_throttle to mask */
+	/* The daemon's root and state: nothing of them goes into a container.
+	 */
+	struct strv private_dirs;
 	/* "/skiff-<8 hex of the root's hash>": containers' cgroups. */
 	char cgroup_prefix[16];
 };
@@ -38,6 +42,10 @@ struct host {
  */
 int host_probe(const char *root_path, struct host *ret_host,
 	       struct skiff_error *err);
+/* Nothing of the directory may be mounted into a container. */
+void host_keep_private(struct host *host, const char *dir);
 void host_done(struct host *host);
+/* size as in the OCI's hugepageLimits: "2MB", "1GB". */
+bool host_has_huge_pages(const char *size);
 /* What is known against a version of runc, or NULL. */
 const char *host_runtime_warning(const char *version);

@@ -2,14 +2,23 @@
 libruntime_a_SOURCES += \
 	%D%/caps.c %D%/caps.h \
 	%D%/defaults.c \
+	%D%/devices.c \
 	%D%/host.c %D%/host.h \
 	%D%/mounts.c \
 	%D%/resources.c \
 	%D%/restart_policy.c %D%/restart_policy.h \
+	%D%/rules.c %D%/rules.h \
 	%D%/rootfs_view.c %D%/rootfs_view.h \
 	%D%/seccomp.c \
 	%D%/spec.c %D%/spec.h \
-	%D%/spec_check.c \
+	%D%/spec_check.c %D%/spec_check.h \
+	%D%/spec_check_linux.c \
 	%D%/spec_internal.h \
 	%D%/user.c %D%/user.h \
-	%D%/wishes.c %D%/wishes.h
+	%D%/wish_devices.c \
+	%D%/wish_dns.c \
+	%D%/wish_limits.c \
+	%D%/wish_mounts.c \
+	%D%/wish_plain.c \
+	%D%/wishes.c %D%/wishes.h \
+	%D%/wishes_internal.h

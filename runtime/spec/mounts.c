@@ -84,14 +84,18 @@ static void
 add_fixed(json_t *mounts, const struct wishes *wishes,
 	  const struct fixed_mount *mount, bool is_read_only)
 {
-	json_t *options;
-	size_t n = 0;
+	json_t *options = json_array();
 
-	if (is_wished(wishes, mount->destination))
+	if (is_wished(wishes, mount->destination)) {
+		json_decref(options);
 		return;
-	while (n < OPTIONS_MAX && mount->options[n])
-		n++;
-	options = spec_strings(mount->options, n);
+	}
+	for (size_t n = 0; n < OPTIONS_MAX && mount->options[n]; n++)
+		/* /sys and the cgroups are a privileged one's to write. */
+		if (!wishes->privileged || strcmp(mount->options[n], "ro") != 0)
+			(void)json_array_append_new(options,
+						    json_string(
+							mount->options[n]));
 	if (is_read_only)
 		(void)json_array_append_new(options, json_string("ro"));
 	(void)json_array_append_new(

@@ -15,35 +15,6 @@
 #define CPU_PERIOD_US 100000
 #define PIDS_DEFAULT 4096
 
-/* null zero full random urandom tty console ptmx, and every pts. */
-static const struct device {
-	int major;
-	int minor; /* -1: all */
-} devices[] = {
-	{ 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 },	   { 1, 9 },
-	{ 5, 0 }, { 5, 1 }, { 5, 2 }, { 136, -1 },
-};
-
-/* A missing first deny would turn the list into its opposite. */
-static json_t *
-device_rules(void)
-{
-	json_t *rules = json_array();
-
-	(void)json_array_append_new(rules, json_pack("{s:b, s:s}", "allow", 0,
-						     "access", "rwm"));
-	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
-		json_t *rule =
-		    json_pack("{s:b, s:s, s:i, s:s}", "allow", 1, "type", "c",
-			      "major", devices[i].major, "access", "rwm");
-
-		if (devices[i].minor >= 0)
-			json_set_int(rule, "minor", devices[i].minor);
-		(void)json_array_append_new(rules, rule);
-	}
-	return rules;
-}
-
 static json_t *
 cpu_limits(const struct wish_resources *limits)
 {
@@ -61,11 +32,40 @@ cpu_limits(const struct wish_resources *limits)
 	return cpu;
 }
 
+static json_t *
+memory_limits(const struct host *host, const struct wish_resources *limits)
+{
+	json_t *memory = json_object();
+
+	json_set_int(memory, "limit", limits->memory);
+	/* The same figure, unless wished: no swap on top of it. */
+	if (host->has_swap_accounting)
+		json_set_int(memory, "swap",
+			     limits->memory_swap ? limits->memory_swap
+						 : limits->memory);
+	return memory;
+}
+
+static json_t *
+huge_pages(const struct wish_resources *limits)
+{
+	json_t *list = json_array();
+	const char *size;
+	json_t *bytes;
+
+	json_object_foreach (limits->hugetlb, size, bytes)
+		(void)json_array_append_new(list,
+					    json_pack("{s:s, s:O}", "pageSize",
+						      size, "limit", bytes));
+	return list;
+}
+
 json_t *
 spec_resources(const struct host *host, const struct wishes *wishes)
 {
 	const struct wish_resources *limits = &wishes->limits;
-	json_t *resources = json_pack("{s:o}", "devices", device_rules());
+	json_t *resources =
+	    json_pack("{s:o}", "devices", spec_device_rules(wishes));
 	json_t *cpu = cpu_limits(limits);
 
 	(void)json_object_set_new(resources, "pids",
@@ -73,17 +73,19 @@ spec_resources(const struct host *host, const struct wishes *wishes)
 					    (json_int_t)(limits->pids
 							     ? limits->pids
 							     : PIDS_DEFAULT)));
-	if (limits->memory) {
-		json_t *memory = json_object();
-
-		json_set_int(memory, "limit", limits->memory);
-		/* The same figure: no swap on top of it. */
-		if (host->has_swap_accounting)
-			json_set_int(memory, "swap", limits->memory);
-		(void)json_object_set_new(resources, "memory", memory);
-	}
+	if (limits->memory)
+		(void)json_object_set_new(resources, "memory",
+					  memory_limits(host, limits));
 	if (json_object_size(cpu) > 0)
 		(void)json_object_set(resources, "cpu", cpu);
 	json_decref(cpu);
+	if (limits->blkio_weight)
+		(void)json_object_set_new(
+		    resources, "blockIO",
+		    json_pack("{s:I}", "weight",
+			      (json_int_t)limits->blkio_weight));
+	if (json_object_size(limits->hugetlb) > 0)
+		(void)json_object_set_new(resources, "hugepageLimits",
+					  huge_pages(limits));
 	return resources;
 }

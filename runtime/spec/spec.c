@@ -201,32 +201,11 @@ caps_to_json(uint64_t caps)
 }
 
 static int
-check_caps(const struct spec_request *request, struct skiff_error *err)
-{
-	const struct strv *add = &request->wishes->cap_add;
-
-	for (size_t i = 0; i < add->n; i++) {
-		int number = cap_number(add->items[i]);
-		char pointer[64];
-
-		if (number < 0 || caps_have(request->host->capabilities,
-					    (unsigned int)number))
-			continue;
-		(void)snprintf(pointer, sizeof(pointer),
-			       "/capabilities/add/%zu", i);
-		(void)err_set(err, SKIFF_INVALID_ARGUMENT,
-			      "%s: the daemon itself does not have it",
-			      add->items[i]);
-		return err_field(err, pointer);
-	}
-	return 0;
-}
-
-static int
 make_process(const struct spec_request *request, uint64_t caps,
 	     json_t **ret_process, struct skiff_error *err)
 {
 	CLEANUP(user_done) struct user user = { 0 };
+	const struct wishes *wishes = request->wishes;
 	cleanup_json json_t *args = NULL;
 	json_t *cwd = NULL;
 
@@ -236,11 +215,11 @@ make_process(const struct spec_request *request, uint64_t caps,
 		return -1;
 	*ret_process =
 	    json_pack("{s:b, s:o, s:O, s:o, s:o, s:o, s:o, s:b, s:i}",
-		      "terminal", request->wishes->terminal, "user",
-		      user_to_json(&user), "args", args, "env",
-		      make_env(request, &user), "cwd", cwd, "capabilities",
-		      caps_to_json(caps), "rlimits",
-		      spec_rlimits(request->host), "noNewPrivileges", 1,
+		      "terminal", wishes->terminal, "user", user_to_json(&user),
+		      "args", args, "env", make_env(request, &user), "cwd", cwd,
+		      "capabilities", caps_to_json(caps), "rlimits",
+		      spec_rlimits(request->host, wishes), "noNewPrivileges",
+		      !wishes->privileged && !wishes->allow_new_privileges,
 		      "oomScoreAdj", request->host->oom_score_adj);
 	return 0;
 }
@@ -254,27 +233,48 @@ cgroups_path(const struct host *host, const char *ns, const char *id)
 }
 
 static json_t *
+make_seccomp(const struct spec_request *request, uint64_t caps)
+{
+	const struct wishes *wishes = request->wishes;
+	const json_t *wish = wishes->seccomp;
+
+	if (json_is_object(wish))
+		return json_deep_copy(wish);
+	if (!request->has_seccomp ||
+	    (wish && strcmp(json_string_value(wish), "unconfined") == 0) ||
+	    (!wish && wishes->privileged))
+		return NULL;
+	return spec_seccomp(caps, request->image->architecture);
+}
+
+static void
+set_unless_null(json_t *object, const char *key, json_t *value)
+{
+	if (value)
+		(void)json_object_set_new(object, key, value);
+}
+
+static json_t *
 make_linux(const struct spec_request *request, uint64_t caps)
 {
 	const struct host *host = request->host;
 	const struct wishes *wishes = request->wishes;
 	cleanup_free char *path = cgroups_path(host, request->ns, request->id);
-	json_t *sysctl = spec_sysctl(wishes);
-	json_t *seccomp = NULL;
 	json_t *linux_part =
-	    json_pack("{s:s, s:o, s:o, s:o, s:o, s:s}", "cgroupsPath", path,
-		      "namespaces", spec_namespaces(wishes), "resources",
-		      spec_resources(host, wishes), "maskedPaths",
-		      spec_masked_paths(host), "readonlyPaths",
-		      spec_readonly_paths(host), "rootfsPropagation",
+	    json_pack("{s:s, s:o, s:o, s:s}", "cgroupsPath", path, "namespaces",
+		      spec_namespaces(wishes), "resources",
+		      spec_resources(host, wishes), "rootfsPropagation",
 		      "rprivate");
 
-	if (sysctl)
-		(void)json_object_set_new(linux_part, "sysctl", sysctl);
-	if (host->has_seccomp)
-		seccomp = spec_seccomp(caps, request->image->architecture);
-	if (seccomp)
-		(void)json_object_set_new(linux_part, "seccomp", seccomp);
+	if (!wishes->privileged) {
+		(void)json_object_set_new(linux_part, "maskedPaths",
+					  spec_masked_paths(host));
+		(void)json_object_set_new(linux_part, "readonlyPaths",
+					  spec_readonly_paths(host));
+	}
+	set_unless_null(linux_part, "devices", spec_devices(wishes));
+	set_unless_null(linux_part, "sysctl", spec_sysctl(wishes));
+	set_unless_null(linux_part, "seccomp", make_seccomp(request, caps));
 	return linux_part;
 }
 
@@ -290,32 +290,51 @@ default_hostname(const char *id, char name[HOSTNAME_MAX + 1])
 	name[len] = '\0';
 }
 
+/* The last word is the client's, as far as it leaves a spec to accept. */
+static int
+patch_spec(const struct spec_request *request, json_t *spec,
+	   struct skiff_error *err)
+{
+	CLEANUP(json_faults_done) struct json_faults faults = JSON_FAULTS_INIT;
+	const json_t *patch = request->wishes->spec_patch;
+
+	if (!patch)
+		return 0;
+	json_merge_patch(spec, patch);
+	spec_check(spec, "/spec_patch", request->host, &faults);
+	return json_faults_to_error(&faults, err);
+}
+
 int
 spec_build(const struct spec_request *request, json_t **ret_spec,
 	   struct skiff_error *err)
 {
 	const struct wishes *wishes = request->wishes;
-	uint64_t caps = caps_apply(&wishes->cap_add, &wishes->cap_drop,
-				   request->host->capabilities);
+	uint64_t caps =
+	    caps_apply(&wishes->cap_add, &wishes->cap_drop, wishes->privileged,
+		       request->host->capabilities);
 	cleanup_json json_t *process = NULL;
 	cleanup_json json_t *spec = NULL;
 	cleanup_free char *text = NULL;
 	char hostname[HOSTNAME_MAX + 1];
 
-	if (check_caps(request, err) < 0 ||
-	    make_process(request, caps, &process, err) < 0)
+	if (make_process(request, caps, &process, err) < 0)
 		return -1;
 	default_hostname(request->id, hostname);
 	spec =
 	    json_pack("{s:s, s:O, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion",
-		      OCI_VERSION, "process", process, "root", "path", "rootfs",
-		      "readonly", wishes->read_only, "hostname",
+		      OCI_VERSION, "process", process, "root", "path",
+		      SPEC_ROOT, "readonly", wishes->read_only, "hostname",
 		      wishes->hostname ? wishes->hostname : hostname, "mounts",
 		      spec_mounts(wishes), "linux", make_linux(request, caps));
 	if (!spec)
 		return image_fault("the image's config holds text that is "
 				   "not UTF-8",
 				   err);
+	if (wishes->annotations)
+		(void)json_object_set(spec, "annotations", wishes->annotations);
+	if (patch_spec(request, spec, err) < 0)
+		return -1;
 	text = json_text(spec);
 	if (strlen(text) > SPEC_MAX_BYTES)
 		return err_set(err, SKIFF_TOO_LARGE,
@@ -338,7 +357,9 @@ spec_adopt(const json_t *spec, const struct host *host, const char *ns,
 		part = json_object();
 		(void)json_object_set_new(copy, "root", part);
 	}
-	json_set_text(part, "path", "rootfs");
+	/* A directory of the client's own stays where it is. */
+	if (*json_get_text(part, "path") != '/')
+		json_set_text(part, "path", SPEC_ROOT);
 	part = json_object_get(copy, "linux");
 	if (!part) {
 		part = json_object();
@@ -347,6 +368,14 @@ spec_adopt(const json_t *spec, const struct host *host, const char *ns,
 	if (!json_object_get(part, "cgroupsPath"))
 		json_set_text(part, "cgroupsPath", path);
 	return copy;
+}
+
+const char *
+spec_own_root(const json_t *spec)
+{
+	const char *path = json_get_text(json_object_get(spec, "root"), "path");
+
+	return *path == '/' ? path : NULL;
 }
 
 const char *

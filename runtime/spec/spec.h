@@ -10,6 +10,7 @@
  * Source: OCI runtime-spec v1.0.2, config.md, config-linux.md.
  */
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -21,6 +22,7 @@ struct rootfs_view;
 struct wishes;
 
 #define SPEC_MAX_BYTES (1024 * 1024)
+#define SPEC_ROOT "rootfs" /* in the bundle */
 
 /* Files that bundle_make() writes when a spec's mounts name them. */
 #define SPEC_SOURCE_RESOLV_CONF "etc/resolv.conf"
@@ -34,6 +36,7 @@ struct spec_request {
 	const struct wishes *wishes;
 	const struct image_config *image;
 	struct rootfs_view *view; /* for the user, or NULL */
+	bool has_seccomp;	  /* the runtime knows it */
 };
 
 /*
@@ -45,14 +48,16 @@ int spec_build(const struct spec_request *request, json_t **ret_spec,
 	       struct skiff_error *err);
 
 /* Checks a client's own spec; fields are pointers below prefix. */
-void spec_check(const json_t *spec, const char *prefix,
+void spec_check(const json_t *spec, const char *prefix, const struct host *host,
 		struct json_faults *faults);
 /*
- * A copy of a checked spec of a client with root.path "rootfs", and with a
- * cgroupsPath if it has none.
+ * A copy of a checked spec of a client, with root.path SPEC_ROOT unless it is
+ * a directory of the client's own, and with a cgroupsPath if it has none.
  */
 json_t *spec_adopt(const json_t *spec, const struct host *host, const char *ns,
 		   const char *id);
 
+/* root.path when it is the client's own directory, else NULL; borrowed. */
+const char *spec_own_root(const json_t *spec);
 /* linux.cgroupsPath, or NULL; borrowed. */
 const char *spec_cgroups_path(const json_t *spec);

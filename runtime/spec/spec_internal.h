@@ -20,7 +20,7 @@ json_t *spec_strings(const char *const *texts, size_t n);
 json_t *spec_namespaces(const struct wishes *wishes);
 json_t *spec_masked_paths(const struct host *host);
 json_t *spec_readonly_paths(const struct host *host);
-json_t *spec_rlimits(const struct host *host);
+json_t *spec_rlimits(const struct host *host, const struct wishes *wishes);
 /* NULL when there is none to set. */
 json_t *spec_sysctl(const struct wishes *wishes);
 
@@ -29,6 +29,10 @@ json_t *spec_mounts(const struct wishes *wishes);
 
 /* resources.c: linux.resources. */
 json_t *spec_resources(const struct host *host, const struct wishes *wishes);
+
+/* devices.c: linux.devices, or NULL; linux.resources.devices. */
+json_t *spec_devices(const struct wishes *wishes);
+json_t *spec_device_rules(const struct wishes *wishes);
 
 /*
  * seccomp.c: linux.seccomp for the capabilities that the process has, for

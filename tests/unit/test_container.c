@@ -31,7 +31,7 @@
 static char top[64];
 static struct host host = { .cgroup_prefix = "/skiff-01234567",
 			    .capabilities = UINT64_MAX,
-			    .nofile_hard = 1024 };
+			    .rlimit_hard = { [RLIMIT_NOFILE] = 1024 } };
 static struct container_context context;
 
 /* Stands in for the content store: every name is this image. */
@@ -313,7 +313,8 @@ a_spec_of_the_client_needs_no_image(void)
 	open_all();
 	cleanup_json json_t *made = create(
 	    "{\"id\":\"a\",\"spec\":{\"ociVersion\":\"1.0.2\",\"process\":"
-	    "{\"args\":[\"x\"],\"cwd\":\"/\"},\"own\":1}}",
+	    "{\"args\":[\"x\"],\"cwd\":\"/\"},\"own\":1,\"linux\":{"
+	    "\"namespaces\":[{\"type\":\"mount\"}]}}}",
 	    &err);
 	const json_t *spec = json_object_get(made, "spec");
 

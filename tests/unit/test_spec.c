@@ -20,8 +20,7 @@
 static struct host host = {
 	.has_swap_accounting = true,
 	.capabilities = UINT64_C(0x1fffeffffff), /* not SYS_RESOURCE */
-	.nofile_hard = 20000,
-	.has_seccomp = true,
+	.rlimit_hard = { [RLIMIT_NOFILE] = 20000 },
 	.cgroup_prefix = "/skiff-01234567",
 };
 
@@ -47,8 +46,9 @@ faults_of(const char *text)
 	size_t i;
 
 	wishes_decode(body, &wishes, &faults);
+	wishes_check_host(&wishes, &host, &faults);
 	if (wishes.spec)
-		spec_check(wishes.spec, "/spec", &faults);
+		spec_check(wishes.spec, "/spec", &host, &faults);
 	json_array_foreach (faults.list, i, fault)
 		strbuf_addf(&out, "%s%s", i ? " " : "",
 			    json_get_text(fault, "field"));
@@ -75,7 +75,7 @@ every_fault_is_told_by_pointer(void)
 	CHECK_FAULTS("{\"image\":\"a\",\"id\":\"a/b\"}", "/id");
 	CHECK_FAULTS("{\"image\":\"a\",\"network\":\"bridge\","
 		     "\"stop_signal\":\"SIGFOO\"}",
-		     "/network /stop_signal");
+		     "/stop_signal /network");
 	CHECK_FAULTS("{\"image\":\"a\",\"args\":[\"\"]}", "/args/0");
 	CHECK_FAULTS("{\"image\":\"a\",\"runtime\":{\"name\":\"../runc\"}}",
 		     "/runtime/name");
@@ -163,30 +163,93 @@ mounts_are_checked(void)
 	CHECK_FAULTS(MOUNTS(TMPFS("/v") "," BIND("/s", "/v/in")), "");
 }
 
+#define SPEC_WITH(process, more, linux_more)                                   \
+	"{\"spec\":{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"a\"],"   \
+	"\"cwd\":\"/\"" process "}" more ",\"linux\":{\"namespaces\":["        \
+	"{\"type\":\"mount\"}]" linux_more "}}}"
+#define SPEC(more) SPEC_WITH("", more, "")
+
 static void
 a_client_s_spec_is_checked(void)
 {
-#define SPEC(more)                                                             \
-	"{\"spec\":{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"a\"],"   \
-	"\"cwd\":\"/\"}" more "}}"
 	CHECK_FAULTS(SPEC(""), "");
-	CHECK_FAULTS("{\"spec\":{}}", "/spec/ociVersion /spec/process");
-	CHECK_FAULTS("{\"spec\":{\"ociVersion\":\"1\",\"process\":"
+	CHECK_FAULTS("{\"spec\":{}}", "/spec/ociVersion /spec/process "
+				      "/spec/linux/namespaces");
+	CHECK_FAULTS("{\"spec\":{\"ociVersion\":\"2.0\",\"process\":"
 		     "{\"args\":[]}},\"args\":[\"a\"]}",
-		     "/args /spec/process/args /spec/process/cwd");
-	CHECK_FAULTS(SPEC(",\"hooks\":{}"), "/spec/hooks");
-	CHECK_FAULTS(SPEC(",\"mounts\":[{\"destination\":\"a\"}],"
-			  "\"linux\":{\"cgroupsPath\":\"x\"}"),
+		     "/args /spec/ociVersion /spec/process/args "
+		     "/spec/process/cwd /spec/linux/namespaces");
+	CHECK_FAULTS(SPEC(",\"hooks\":{},\"hostname\":\"a b\""),
+		     "/spec/hooks /spec/hostname");
+	CHECK_FAULTS(SPEC(",\"root\":{\"path\":\"rootfs\"}"), "");
+	CHECK_FAULTS(SPEC(",\"root\":{\"path\":\"/srv/a\"}"), "");
+	CHECK_FAULTS(SPEC(",\"root\":{\"path\":\"//\"}"), "/spec/root/path");
+	CHECK_FAULTS(SPEC(",\"root\":{\"path\":\"a\"}"), "/spec/root/path");
+	CHECK_FAULTS(SPEC_WITH(",\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\","
+			       "\"soft\":1,\"hard\":20001},{\"type\":\"x\"}],"
+			       "\"user\":{\"uid\":4294967295,\"gid\":-1}",
+			       "", ""),
+		     "/spec/process/user/uid /spec/process/user/gid "
+		     "/spec/process/rlimits/0 /spec/process/rlimits/1");
+	CHECK_FAULTS(SPEC_WITH(",\"oomScoreAdj\":-1,\"capabilities\":{"
+			       "\"bounding\":[\"CAP_X\",\"CAP_SYS_RESOURCE\"]}",
+			       "", ""),
+		     "/spec/process/oomScoreAdj "
+		     "/spec/process/capabilities/bounding/0 "
+		     "/spec/process/capabilities/bounding/1");
+	CHECK_FAULTS(SPEC(",\"annotations\":{\"run.oci.x\":\"1\",\"a\":\"b\"}"),
+		     "/spec/annotations/run.oci.x");
+}
+
+static void
+a_client_s_spec_of_linux_is_checked(void)
+{
+	CHECK_FAULTS(SPEC_WITH("", ",\"mounts\":[{\"destination\":\"a\"}]",
+			       ",\"cgroupsPath\":\"x\""),
 		     "/spec/mounts/0/destination /spec/linux/cgroupsPath");
+#define MOUNT(target, type)                                                    \
+	"{\"destination\":\"" target "\",\"type\":\"" type "\"}"
+	CHECK_FAULTS(SPEC(",\"mounts\":[" MOUNT("/proc", "proc") "," MOUNT(
+			 "/dev/pts", "devpts") "," MOUNT("/sys", "sysfs") "]"),
+		     "");
+	CHECK_FAULTS(SPEC(",\"mounts\":[" MOUNT("/proc", "tmpfs") "," MOUNT(
+			 "/dev", "bind") "," MOUNT("/dev/null", "bind") "]"),
+		     "/spec/mounts/0/destination /spec/mounts/1/destination "
+		     "/spec/mounts/2/destination");
+	CHECK_FAULTS(SPEC(",\"mounts\":[" MOUNT("/a", "proc") "," MOUNT(
+			 "/", "bind") "," MOUNT("/a//b", "bind") "]"),
+		     "/spec/mounts/0/destination /spec/mounts/1/destination "
+		     "/spec/mounts/2/destination");
+	CHECK_FAULTS(SPEC_WITH("", "",
+			       ",\"sysctl\":{\"net.ipv4.ip_forward\":\"1\","
+			       "\"kernel.core_pattern\":\"x\"}"),
+		     "/spec/linux/sysctl/net.ipv4.ip_forward "
+		     "/spec/linux/sysctl/kernel.core_pattern");
+	CHECK_FAULTS(SPEC_WITH("", "",
+			       ",\"maskedPaths\":[\"x\"],\"devices\":[{"
+			       "\"path\":\"/etc/x\"}],\"resources\":{\"pids\":"
+			       "{\"limit\":0}},\"seccomp\":{}"),
+		     "/spec/linux/maskedPaths/0 /spec/linux/devices/0/path "
+		     "/spec/linux/resources/pids/limit "
+		     "/spec/linux/seccomp/defaultAction");
+	CHECK_FAULTS("{\"spec\":{\"ociVersion\":\"1.0.2\",\"process\":"
+		     "{\"args\":[\"a\"],\"cwd\":\"/\"},\"linux\":{"
+		     "\"namespaces\":[{\"type\":\"mount\"},{\"type\":"
+		     "\"mount\"},{\"type\":\"net\"}]}}}",
+		     "/spec/linux/namespaces/1 /spec/linux/namespaces/2");
+}
+
+static void
+a_client_s_spec_is_adopted(void)
+{
 	cleanup_json json_t *spec =
-	    parse("{\"ociVersion\":\"1\",\"root\":{\"path\":\"/\"},"
-		  "\"x\":[1]}");
+	    parse("{\"ociVersion\":\"1.0.2\",\"x\":[1]}");
 	cleanup_json json_t *adopted = spec_adopt(spec, &host, "ns", "id");
 
 	CHECK_STR(json_get_text(json_object_get(adopted, "root"), "path"),
 		  "rootfs");
 	CHECK_STR(spec_cgroups_path(adopted), "/skiff-01234567/ns/id");
-	CHECK(json_object_get(adopted, "x"));
+	CHECK(json_object_get(adopted, "x") && !spec_own_root(adopted));
 }
 
 static struct image_config image;
@@ -201,12 +264,14 @@ spec_of(const char *text, struct skiff_error *err)
 	json_t *spec = NULL;
 
 	wishes_decode(body, &wishes, &faults);
+	wishes_check_host(&wishes, &host, &faults);
 	CHECK(!faults.list);
 	(void)spec_build(&(struct spec_request){ .host = &host,
 						 .ns = "default",
 						 .id = "web",
 						 .wishes = &wishes,
-						 .image = &image },
+						 .image = &image,
+						 .has_seccomp = true },
 			 &spec, err);
 	return spec;
 }
@@ -338,10 +403,9 @@ limits_and_network_reach_the_spec(void)
 	CHECK_AT(spec, "/process/capabilities/bounding", "[\"CAP_SYS_ADMIN\"]");
 	CHECK_AT(spec, "/root/readonly", "true");
 	CHECK_AT(spec, "/mounts/8/destination", "\"/tmp\"");
-	CHECK(!spec_of("{\"image\":\"a\",\"args\":[\"x\"],\"capabilities\":"
-		       "{\"add\":[\"SYS_RESOURCE\"]}}",
-		       &err));
-	CHECK_STR(err.field, "/capabilities/add/0");
+	CHECK_FAULTS("{\"image\":\"a\",\"args\":[\"x\"],\"capabilities\":"
+		     "{\"add\":[\"SYS_RESOURCE\"]}}",
+		     "/capabilities/add/0");
 }
 
 static void
@@ -441,7 +505,9 @@ bad_runtimes_are_known(void)
 
 TESTS(TEST(every_fault_is_told_by_pointer), TEST(limits_have_bounds),
       TEST(hostnames_are_checked), TEST(mounts_are_checked),
-      TEST(a_client_s_spec_is_checked), TEST(defaults_are_safe),
+      TEST(a_client_s_spec_is_checked),
+      TEST(a_client_s_spec_of_linux_is_checked),
+      TEST(a_client_s_spec_is_adopted), TEST(defaults_are_safe),
       TEST(wishes_go_before_the_image), TEST(limits_and_network_reach_the_spec),
       TEST(wished_mounts_take_the_place_of_defaults),
       TEST(seccomp_follows_the_capabilities),
