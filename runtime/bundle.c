@@ -58,8 +58,9 @@ host_file(const char *path, const char *fallback)
 }
 
 static char *
-generated_text(const json_t *spec, const char *source)
+generated_text(const struct bundle_request *request, const char *source)
 {
+	const json_t *spec = request->spec;
 	const char *hostname = json_get_text(spec, "hostname");
 	bool is_own = has_own_network(spec);
 
@@ -68,6 +69,8 @@ generated_text(const json_t *spec, const char *source)
 	if (strcmp(source, SPEC_SOURCE_HOSTS) == 0)
 		return is_own ? xasprintf(LOCALHOST "127.0.1.1\t%s\n", hostname)
 			      : host_file("/etc/hosts", LOCALHOST);
+	if (strcmp(source, SPEC_SOURCE_RESOLV_CONF) == 0 && request->dns)
+		return resolv_conf_text(request->dns);
 	if (strcmp(source, SPEC_SOURCE_RESOLV_CONF) == 0)
 		return is_own ? xstrdup("# This container has no network.\n")
 			      : host_file("/etc/resolv.conf", "");
@@ -75,14 +78,16 @@ generated_text(const json_t *spec, const char *source)
 }
 
 static int
-write_generated(int bundle_fd, const json_t *spec, struct skiff_error *err)
+write_generated(int bundle_fd, const struct bundle_request *request,
+		struct skiff_error *err)
 {
 	json_t *mount;
 	size_t i;
 
-	json_array_foreach (json_object_get(spec, "mounts"), i, mount) {
+	json_array_foreach (json_object_get(request->spec, "mounts"), i,
+			    mount) {
 		const char *source = json_get_text(mount, "source");
-		cleanup_free char *text = generated_text(spec, source);
+		cleanup_free char *text = generated_text(request, source);
 
 		if (text && fs_create_file(bundle_fd, source, text,
 					   strlen(text), 0644, err) < 0)
@@ -188,17 +193,33 @@ write_mounts(int task_fd, const struct bundle_request *request,
 
 /* --- the directory ---------------------------------------------------- */
 
+/* The runtime finds every root filesystem where the shim has mounted it. */
+static char *
+config_text(const json_t *spec)
+{
+	cleanup_json json_t *root = NULL;
+	cleanup_json json_t *copy = NULL;
+
+	if (!spec_own_root(spec))
+		return json_text(spec);
+	copy = json_copy((json_t *)spec);
+	root = json_copy(json_object_get(spec, "root"));
+	json_set_text(root, "path", SPEC_ROOT);
+	(void)json_object_set(copy, "root", root);
+	return json_text(copy);
+}
+
 static int
 fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
 {
-	cleanup_free char *config = json_text(request->spec);
+	cleanup_free char *config = config_text(request->spec);
 	cleanup_close int bundle_fd = -1;
 
 	if (fs_open_dir(task_fd, "bundle", /* create= */ true, 0700, &bundle_fd,
 			err) < 0 ||
 	    fs_mkdir_all(bundle_fd, "rootfs", 0755, err) < 0 ||
 	    fs_mkdir_all(bundle_fd, "etc", 0755, err) < 0 ||
-	    write_generated(bundle_fd, request->spec, err) < 0 ||
+	    write_generated(bundle_fd, request, err) < 0 ||
 	    write_mountpoints(task_fd, bundle_fd, request->spec, err) < 0 ||
 	    write_mounts(task_fd, request, err) < 0 ||
 	    fs_create_file(task_fd, BUNDLE_BOOT, request->boot_id,

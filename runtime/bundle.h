@@ -27,6 +27,7 @@ struct bundle_request {
 	const char *boot_id;	    /* of the machine, now */
 	const char *task_dir;	    /* absolute; its parents are made, 0700 */
 	const json_t *spec;	    /* of the container's document */
+	const json_t *dns;	    /* the same, or NULL */
 	const struct mount *mounts; /* of its snapshot */
 	size_t n_mounts;
 	bool is_renewal; /* another run in a directory that is there */

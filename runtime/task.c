@@ -39,67 +39,6 @@
 
 /* --- create ----------------------------------------------------------- */
 
-struct plan {
-	json_t *container;
-	struct mount *mounts;
-	size_t n_mounts;
-};
-
-static void
-plan_done(struct plan *plan)
-{
-	json_decref(plan->container);
-	mounts_free(plan->mounts, plan->n_mounts);
-}
-
-static int
-load_container(struct tasks *tasks, const char *ns, const char *id,
-	       json_t **ret_container, struct skiff_error *err)
-{
-	CLEANUP(db_reader_putp) struct conn *conn = db_reader_get(tasks->db);
-	struct record_ref ref = { RECORD_CONTAINER, ns, id };
-
-	return record_load(conn, &ref, ret_container, err);
-}
-
-static int
-runtime_missing(struct skiff_error *err)
-{
-	(void)err_set(err, SKIFF_UNAVAILABLE,
-		      "there is no OCI runtime: install runc");
-	return err_reason(err, "runtime_not_found");
-}
-
-/* The container's document and the mounts of its snapshot. */
-static int
-make_plan(struct task *task, struct plan *plan, struct skiff_error *err)
-{
-	struct tasks *tasks = task->tasks;
-	const json_t *spec;
-	const char *key;
-
-	if (!tasks->runtime_path)
-		return runtime_missing(err);
-	if (load_container(tasks, task->ns, task->id, &plan->container, err) <
-	    0)
-		return -1;
-	key = json_get_text(plan->container, "snapshot_key");
-	if (!*key)
-		return err_set(err, SKIFF_FAILED_PRECONDITION,
-			       "container %s has no snapshot to run on",
-			       task->id);
-	if (snapshot_mounts(tasks->snapshots, task->ns, key, &plan->mounts,
-			    &plan->n_mounts, err) < 0)
-		return err_wrap(err, "snapshot of container %s", task->id);
-	spec = json_object_get(plan->container, "spec");
-	task->has_terminal =
-	    json_get_bool(json_object_get(spec, "process"), "terminal");
-	free(task->cgroups_path);
-	task->cgroups_path =
-	    spec_cgroups_path(spec) ? xstrdup(spec_cgroups_path(spec)) : NULL;
-	return 0;
-}
-
 static int
 spawn_shim(struct task *task, struct skiff_error *err)
 {
@@ -118,15 +57,16 @@ spawn_shim(struct task *task, struct skiff_error *err)
 int
 task_spawn(struct task *task, bool is_renewal, struct skiff_error *err)
 {
-	CLEANUP(plan_done) struct plan plan = { 0 };
+	CLEANUP(task_plan_done) struct task_plan plan = { 0 };
 	struct bundle_request bundle = { .boot_id = task->tasks->boot_id,
 					 .task_dir = task->dir,
 					 .is_renewal = is_renewal };
 	struct skiff_error undo = ERROR_INIT;
 
-	if (make_plan(task, &plan, err) < 0)
+	if (task_plan_make(task, &plan, err) < 0)
 		return -1;
 	bundle.spec = json_object_get(plan.container, "spec");
+	bundle.dns = json_object_get(plan.container, "dns");
 	bundle.mounts = plan.mounts;
 	bundle.n_mounts = plan.n_mounts;
 	if (fault_hit(FAULT_TASK_BUNDLE_BEFORE, err) < 0 ||
@@ -177,13 +117,14 @@ delete_shim:
 static void
 blame_deletion(struct task *task, struct skiff_error *err)
 {
-	struct skiff_error gone = ERROR_INIT;
-	cleanup_json json_t *container = NULL;
+	CLEANUP(db_reader_putp)
+	struct conn *conn = db_reader_get(task->tasks->db);
+	const struct record_ref ref = { RECORD_CONTAINER, task->ns, task->id };
 
-	if (load_container(task->tasks, task->ns, task->id, &container, &gone) <
-		0 &&
-	    gone.code == SKIFF_NOT_FOUND)
-		*err = gone;
+	if (record_exists(conn, &ref))
+		return;
+	*err = (struct skiff_error)ERROR_INIT;
+	(void)err_not_found(err, "container", task->id);
 }
 
 int

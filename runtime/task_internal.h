@@ -40,6 +40,7 @@ struct task {
 	struct tasks *tasks;
 	struct task *next; /* guarded by the table's lock */
 	int refs;	   /* guarded by the table's lock */
+	char *rootfs;	   /* claimed, or NULL; guarded by the table's lock */
 	/* constant: */
 	char *ns;
 	char *id;
@@ -65,6 +66,7 @@ struct task {
 	bool is_restart_due;	/* there is a timer, and this is its number */
 	unsigned int restart_number;
 	char *cgroups_path; /* or NULL */
+	char *runtime;	    /* path; NULL: the default */
 	bool has_terminal;
 	int64_t kill_at_ns; /* SIGKILL follows then; 0: no stop under way */
 	/* Of the present run; NULL when the shim is out of reach. */
@@ -98,6 +100,11 @@ struct task *task_new(struct tasks *tasks, const char *ns, const char *id);
 /* False when there is one of that name. Takes a reference of its own. */
 bool task_table_add(struct task *task);
 void task_table_remove(struct task *task);
+/*
+ * Nobody else of its namespace has rootfs (taken; NULL: claims nothing):
+ * SKIFF_FAILED_PRECONDITION, reason "rootfs_in_use", when somebody does.
+ */
+int task_table_claim(struct task *task, char *rootfs, struct skiff_error *err);
 /* For task_unref(), and at the daemon's end, references or not. */
 void task_free(struct task *task);
 struct task *task_ref(struct task *task);
@@ -158,6 +165,25 @@ void task_kill_later(struct task *task, int64_t kill_at_ns);
  * the step held.
  */
 int task_spawn(struct task *task, bool is_renewal, struct skiff_error *err);
+
+/* --- what it is made from, runtime/task_plan.c ------------------------- */
+
+struct task_plan {
+	json_t *container;    /* its document */
+	struct mount *mounts; /* of its root filesystem */
+	size_t n_mounts;
+};
+
+/*
+ * Looks it up, and claims the root filesystem. SKIFF_NOT_FOUND (container,
+ * snapshot), SKIFF_FAILED_PRECONDITION (reasons "no_rootfs",
+ * "rootfs_in_use"), SKIFF_UNAVAILABLE ("runtime_not_found").
+ */
+int task_plan_make(struct task *task, struct task_plan *ret_plan,
+		   struct skiff_error *err);
+void task_plan_done(struct task_plan *plan);
+/* What a task of an earlier life has of it, as far as that is known. */
+void task_plan_recall(struct task *task);
 
 /* --- the end of a task, runtime/task_settle.c -------------------------- */
 

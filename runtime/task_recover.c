@@ -198,24 +198,6 @@ add_recorded(void *arg, const char *ns, const char *id, json_t *object,
 	return 0;
 }
 
-/* The cgroup is in the container's spec; without it the shim's note helps. */
-static void
-find_cgroup(struct task *task)
-{
-	CLEANUP(db_reader_putp)
-	struct conn *conn = db_reader_get(task->tasks->db);
-	struct record_ref ref = { RECORD_CONTAINER, task->ns, task->id };
-	struct skiff_error unknown = ERROR_INIT;
-	cleanup_json json_t *container = NULL;
-	const char *path;
-
-	if (record_load(conn, &ref, &container, &unknown) < 0)
-		return;
-	path = spec_cgroups_path(json_object_get(container, "spec"));
-	if (path)
-		task->cgroups_path = xstrdup(path);
-}
-
 static int
 load_recorded(struct tasks *tasks, struct skiff_error *err)
 {
@@ -224,7 +206,7 @@ load_recorded(struct tasks *tasks, struct skiff_error *err)
 
 	db_reader_put(conn);
 	for (struct task *task = tasks->first; task; task = task->next)
-		find_cgroup(task);
+		task_plan_recall(task);
 	return r;
 }
 
@@ -251,7 +233,7 @@ remove_orphan(struct tasks *tasks, const char *ns, const char *id,
 	CLEANUP(task_unrefp) struct task *task = task_new(tasks, ns, id);
 	struct shim_place place;
 
-	find_cgroup(task);
+	task_plan_recall(task);
 	place = task_place(task);
 	if (shim_force_cleanup(&place, deadline_in_ms(CLEANUP_TIMEOUT_MS),
 			       err) < 0 ||

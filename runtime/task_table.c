@@ -51,6 +51,8 @@ task_free(struct task *task)
 	shim_client_free(task->client);
 	lock_done(&task->step);
 	free(task->cgroups_path);
+	free(task->runtime);
+	free(task->rootfs);
 	free(task->socket);
 	free(task->runtime_root);
 	free(task->dir);
@@ -103,6 +105,29 @@ task_table_add(struct task *task)
 	task->next = tasks->first;
 	tasks->first = task;
 	return true;
+}
+
+int
+task_table_claim(struct task *task, char *rootfs, struct skiff_error *err)
+{
+	cleanup_free char *claim = rootfs;
+	struct tasks *tasks = task->tasks;
+
+	LOCK_SCOPE(&tasks->lock);
+	for (const struct task *t = claim ? tasks->first : NULL; t;
+	     t = t->next) {
+		if (t == task || !t->rootfs || strcmp(t->ns, task->ns) != 0 ||
+		    strcmp(t->rootfs, claim) != 0)
+			continue;
+		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+			      "task %s runs on %s, which only one can write to",
+			      t->id, claim);
+		(void)err_object(err, "task", t->id);
+		return err_reason(err, "rootfs_in_use");
+	}
+	free(task->rootfs);
+	task->rootfs = STEAL_PTR(claim);
+	return 0;
 }
 
 void
@@ -179,7 +204,8 @@ task_place(const struct task *task)
 		.task_dir = task->dir,
 		.socket = task->socket,
 		.id = task->id,
-		.runtime = task->tasks->runtime_path,
+		.runtime =
+		    task->runtime ? task->runtime : task->tasks->runtime_path,
 		.runtime_root = task->runtime_root,
 		.cgroups_path = task->cgroups_path,
 	};
