@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Operations: long work (a pull, a checkpoint) that outlives the request and the client
- * that asked for it.
+ * Operations: long work (a pull, a checkpoint) that outlives the request and
+ *the client that asked for it.
  *
  * An operation is a record, {id, kind, state, ref, request, progress,
  * result?, error?}; each change of its state is committed with an event.
