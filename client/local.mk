@@ -6,22 +6,39 @@ clientcmddir = $(clientdir)/cmd
 dist_client_SCRIPTS = %D%/skiff
 dist_clientlib_DATA = \
 	%D%/lib/container.sh \
+	%D%/lib/create.sh \
 	%D%/lib/errors.sh \
+	%D%/lib/follow.sh \
 	%D%/lib/format.sh \
 	%D%/lib/http.sh \
+	%D%/lib/keys.sh \
 	%D%/lib/operation.sh \
-	%D%/lib/progress.jq
+	%D%/lib/options.sh \
+	%D%/lib/progress.jq \
+	%D%/lib/session.sh \
+	%D%/lib/stop.sh \
+	%D%/lib/tty.sh \
+	%D%/lib/wishes.jq
 dist_clientcmd_DATA = \
+	%D%/cmd/create.sh \
 	%D%/cmd/events.sh \
 	%D%/cmd/images.sh \
+	%D%/cmd/inspect.sh \
 	%D%/cmd/kill.sh \
+	%D%/cmd/label.sh \
 	%D%/cmd/logs.sh \
 	%D%/cmd/namespaces.sh \
+	%D%/cmd/pause.sh \
 	%D%/cmd/ps.sh \
 	%D%/cmd/pull.sh \
+	%D%/cmd/resume.sh \
 	%D%/cmd/rm.sh \
 	%D%/cmd/run.sh \
-	%D%/cmd/version.sh
+	%D%/cmd/start.sh \
+	%D%/cmd/stop.sh \
+	%D%/cmd/top.sh \
+	%D%/cmd/version.sh \
+	%D%/cmd/wait.sh
 
 install-exec-hook:
 	$(MKDIR_P) '$(DESTDIR)$(bindir)'

@@ -74,9 +74,6 @@ HANDLER(tasks_pids);
 HANDLER(tasks_delete);
 HANDLER(tasks_logs);
 
-/* checkpoints.c */
-HANDLER(tasks_checkpoint);
-
 /* events.c */
 HANDLER(events_all);
 HANDLER(events_of_namespace);

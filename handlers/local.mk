@@ -11,8 +11,7 @@ libhandlers_a_SOURCES = \
 	%D%/images.c \
 	%D%/logs.c \
 	%D%/namespaces.c \
-	%D%/checkpoints.c \
-	%D%/operations.c %D%/operations.h \
+	%D%/operations.c \
 	%D%/outbox.c %D%/outbox.h \
 	%D%/routes.c %D%/routes.h \
 	%D%/services.h \

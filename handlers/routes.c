@@ -131,8 +131,6 @@ static const struct route routes[] = {
 	    tasks_kill),
 	ROW(HTTP_POST, TASK "/stop", "tasks_stop", ROUTE_SLOW, NULL,
 	    tasks_stop),
-	ROW(HTTP_POST, TASK "/checkpoint", "tasks_checkpoint", ROUTE_SLOW,
-	    "wait", tasks_checkpoint),
 	ROW(HTTP_GET, TASK "/wait", "tasks_wait", ROUTE_INLINE, "timeout",
 	    tasks_wait),
 	ROW(HTTP_GET, TASK "/pids", "tasks_pids", ROUTE_WORKER, NULL,

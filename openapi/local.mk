@@ -3,7 +3,6 @@
 # in openapi.yaml.
 CONTRACT = \
 	openapi/openapi.yaml \
-	openapi/checkpoints.yaml \
 	openapi/containers.yaml \
 	openapi/content.yaml \
 	openapi/events.yaml \

@@ -24,7 +24,6 @@
 #include "base/proc.h"
 #include "base/strbuf.h"
 #include "base/strv.h"
-#include "runtime/shim_client_internal.h"
 
 #define FRAME_SIZE 4096 /* of all answers; only stdin is larger */
 #define CLEANUP_TIMEOUT_MS 10000
@@ -103,7 +102,8 @@ wait_ready(int fd, short events, struct deadline deadline,
 	if (n < 0)
 		return err_errno(err, errno, "wait for the shim");
 	if (n == 0)
-		return err_set(err, SKIFF_DEADLINE_EXCEEDED, SHIM_SILENT);
+		return err_set(err, SKIFF_DEADLINE_EXCEEDED,
+			       "the shim does not answer");
 	return 0;
 }
 
@@ -146,7 +146,7 @@ open_connection(const char *path, uint32_t shim_pid, struct deadline deadline,
 			return err_errno(err, errno, "connect to the shim");
 		if (deadline_passed(deadline))
 			return err_set(err, SKIFF_DEADLINE_EXCEEDED,
-				       SHIM_SILENT);
+				       "the shim does not answer");
 		(void)poll(NULL, 0, 1);
 	}
 	if (check_peer(fd, shim_pid, err) < 0)
@@ -189,29 +189,21 @@ receive_reply(int fd, unsigned char buf[FRAME_SIZE], struct deadline deadline,
 	return shim_decode(buf, (size_t)n, ret_reply, err);
 }
 
-int
-shim_client_open(const struct shim_client *client, struct deadline deadline,
-		 int *ret_fd, struct skiff_error *err)
-{
-	return open_connection(client->socket, client->who.shim_pid, deadline,
-			       ret_fd, err);
-}
-
-int
-shim_fd_send(int fd, struct shim_message *request, struct skiff_error *err)
-{
-	return send_message(fd, request, err);
-}
-
-int
-shim_fd_answer(int fd, const struct shim_message *request,
-	       struct deadline deadline, struct shim_message *ret_reply,
-	       struct skiff_error *err)
+/* One request on a connection of its own, and its answer. */
+static int
+call(const struct shim_client *client, struct shim_message *request,
+     struct deadline deadline, struct shim_message *ret_reply,
+     struct skiff_error *err)
 {
 	unsigned char buf[FRAME_SIZE];
+	cleanup_close int fd = -1;
 	struct shim_message reply;
 
-	if (receive_reply(fd, buf, deadline, &reply, err) < 0)
+	request->tag = 1;
+	if (open_connection(client->socket, client->who.shim_pid, deadline, &fd,
+			    err) < 0 ||
+	    send_message(fd, request, err) < 0 ||
+	    receive_reply(fd, buf, deadline, &reply, err) < 0)
 		return -1;
 	if (reply.type == SHIM_ERROR)
 		return shim_error_from_message(&reply, err);
@@ -223,21 +215,6 @@ shim_fd_answer(int fd, const struct shim_message *request,
 	if (ret_reply)
 		*ret_reply = reply;
 	return 0;
-}
-
-/* One request on a connection of its own, and its answer. */
-static int
-call(const struct shim_client *client, struct shim_message *request,
-     struct deadline deadline, struct shim_message *ret_reply,
-     struct skiff_error *err)
-{
-	cleanup_close int fd = -1;
-
-	request->tag = 1;
-	if (shim_client_open(client, deadline, &fd, err) < 0 ||
-	    send_message(fd, request, err) < 0)
-		return -1;
-	return shim_fd_answer(fd, request, deadline, ret_reply, err);
 }
 
 /* Told of the end; at once when it has happened. */
@@ -594,7 +571,7 @@ shim_stdin(struct shim_client *client, const void *data, size_t len,
 	   struct skiff_error *err)
 {
 	struct shim_message m = { .type = SHIM_STDIN };
-	struct shim_message reply = { 0 };
+	struct shim_message reply;
 
 	m.u.stdin_data.data = data;
 	m.u.stdin_data.len =

@@ -28,8 +28,6 @@
 #include "base/workpool.h"
 #include "runtime/bundle.h"
 #include "runtime/cgroup/path.h"
-#include "runtime/checkpoint/checkpoint.h"
-#include "runtime/checkpoint/criu.h"
 #include "runtime/logs/watch.h"
 #include "runtime/restart.h"
 #include "runtime/spec/spec.h"
@@ -301,22 +299,6 @@ tasks_log_watches(struct tasks *tasks)
 
 /* --- the whole --------------------------------------------------------- */
 
-struct criu *
-tasks_criu(struct tasks *tasks)
-{
-	return tasks->criu;
-}
-
-struct checkpoint_store
-tasks_checkpoint_store(const struct tasks *tasks)
-{
-	return (struct checkpoint_store){
-		.db = tasks->db,
-		.content = tasks->content,
-		.root = tasks->root_path,
-	};
-}
-
 static int
 make_dirs(struct tasks *tasks, struct skiff_error *err)
 {
@@ -356,10 +338,6 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	lock_init(&tasks->lock, LOCK_RANK_TASK_TABLE);
 	tasks->db = options->db;
 	tasks->bus = options->bus;
-	tasks->content = options->content;
-	tasks->root_path = xstrdup(options->root);
-	tasks->criu = criu_new(options->criu_path);
-	tasks->trusts_checkpoints = options->trusts_checkpoints;
 	tasks->snapshots = options->snapshots;
 	tasks->root = xasprintf("%s/tasks", options->root);
 	tasks->socket_dir = xasprintf("%s/s", options->state);
@@ -373,7 +351,6 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->pool = workpool_new("task", TASK_JOB_THREADS);
 	tasks->timers = timers_new(tasks->pool);
 	if (read_boot_id(tasks, err) < 0 || make_dirs(tasks, err) < 0 ||
-	    checkpoints_recover(tasks, err) < 0 ||
 	    tasks_recover(tasks, err) < 0)
 		return -1;
 	task_places_sweep(tasks);
@@ -405,7 +382,5 @@ tasks_close(struct tasks *tasks)
 	free(tasks->runtime_root);
 	free(tasks->socket_dir);
 	free(tasks->root);
-	free(tasks->root_path);
-	criu_free(tasks->criu);
 	free(tasks);
 }

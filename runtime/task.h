@@ -37,8 +37,6 @@
 #include "base/error.h"
 
 struct bus;
-struct content;
-struct criu;
 struct db;
 struct snapshots;
 struct tasks;
@@ -48,15 +46,12 @@ struct tasks;
 struct tasks_options {
 	struct db *db; /* all borrowed */
 	struct bus *bus;
-	struct content *content;
 	struct snapshots *snapshots;
 	const char *root;	   /* task directories go to root/tasks */
 	const char *state;	   /* sockets go to state/s */
 	const char *shim_path;	   /* skiff-shim */
 	const char *runtime_path;  /* NULL: there is none */
 	const char *cgroup_prefix; /* above all cgroups of this daemon */
-	const char *criu_path;	   /* NULL: the one in PATH */
-	bool trusts_checkpoints;   /* of other daemons, too */
 };
 
 /*
@@ -74,8 +69,6 @@ int tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
  * when that has changed. Never blocks.
  */
 bool tasks_are_tried(struct tasks *tasks, const char *ns, const char *id);
-/* The criu that makes checkpoints; borrowed. */
-struct criu *tasks_criu(struct tasks *tasks);
 /* Shims and containers go on running. No call may be under way. */
 void tasks_close(struct tasks *tasks);
 DEFINE_CLEANUP(struct tasks *, tasks_close)

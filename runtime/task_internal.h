@@ -11,7 +11,6 @@
 #include "base/cleanup.h"
 #include "base/lock.h"
 #include "runtime/cgroup/path.h"
-#include "runtime/checkpoint/image.h"
 #include "runtime/monitor.h"
 #include "runtime/shim_client.h"
 #include "runtime/task.h"
@@ -66,7 +65,6 @@ struct task {
 	bool is_restart_asked;	/* by a person: at once, when it has ended */
 	bool is_restart_due;	/* there is a timer, and this is its number */
 	unsigned int restart_number;
-	bool is_checkpointing;
 	char *cgroups_path; /* or NULL */
 	char *runtime;	    /* path; NULL: the default */
 	bool has_terminal;
@@ -85,10 +83,6 @@ struct tasks {
 	char *runtime_path; /* or NULL */
 	char *cgroup_prefix;
 	char boot_id[BOOT_ID_MAX];
-	char *root_path; /* the daemon's root */
-	struct content *content;
-	struct criu *criu;
-	bool trusts_checkpoints; /* of other daemons */
 	struct bus *bus;
 	struct monitor *monitor;
 	struct log_watches *log_watches;
@@ -98,15 +92,6 @@ struct tasks {
 	struct task *first; /* guarded by lock */
 	size_t n_untried;   /* guarded by lock */
 };
-
-/* Where checkpoints go to and come from. */
-struct checkpoint_store tasks_checkpoint_store(const struct tasks *tasks);
-/*
- * runtime/checkpoint/checkpoint.c: for steps that would disturb one.
- * SKIFF_FAILED_PRECONDITION, reason "checkpoint_running"; the step is held.
- */
-int task_refuse_while_checkpointing(const struct task *task,
-				    struct skiff_error *err);
 
 /* --- the table, runtime/task_table.c ---------------------------------- */
 

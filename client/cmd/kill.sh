@@ -31,14 +31,10 @@ cmd_kill()
 	[ $# -gt 0 ] || usage_error "which containers?"
 	body=$(jq -nc --arg signal "$signal" --argjson all "$everyone" \
 	    '{signal: $signal} + if $all then {all: true} else {} end')
-	failed=0
-	for id in "$@"; do
-		if http_try POST "$namespace_path/tasks/$(uri "$id")/kill" \
-		    "$body"; then
-			printf '%s\n' "$id" | neutral
-		else
-			(http_fail) || failed=1
-		fi
-	done
-	return $failed
+	each_container kill_container "$@"
+}
+
+kill_container()
+{
+	http_try POST "$namespace_path/tasks/$1/kill" "$body"
 }

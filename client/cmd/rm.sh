@@ -22,13 +22,10 @@ cmd_rm()
 		shift
 	done
 	[ $# -gt 0 ] || usage_error "which containers?"
-	failed=0
-	for id in "$@"; do
-		if remove_container "$(uri "$id")" "$force"; then
-			printf '%s\n' "$id" | neutral
-		else
-			(http_fail) || failed=1
-		fi
-	done
-	return $failed
+	each_container rm_container "$@"
+}
+
+rm_container()
+{
+	remove_container "$1" "$force"
 }

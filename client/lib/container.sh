@@ -1,6 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
-# What several verbs do with a container.
+# What several verbs do with containers.
+
+# names_of_containers ARGUMENT...: for verbs without options of their own.
+names_of_containers()
+{
+	for argument in "$@"; do
+		case $argument in
+		-*) usage_error "unknown option $argument" ;;
+		esac
+	done
+	[ $# -gt 0 ] || usage_error "which containers?"
+}
+
+# each_container FUNCTION CONTAINER...: calls it with the name as a part of
+# a path; prints the names of those it worked for. False, and the problems
+# on stderr, when there was one that it did not work for.
+each_container()
+{
+	act=$1 failed=0
+	shift
+	for id in "$@"; do
+		if "$act" "$(uri "$id")"; then
+			printf '%s\n' "$id" | neutral
+		else
+			(http_fail) || failed=1
+		fi
+	done
+	return $failed
+}
 
 # remove_container ENCODED-ID FORCE: a task that has ended goes first; one
 # that runs only with force. False with the problem in $reply.
@@ -17,25 +45,21 @@ remove_container()
 	http_try DELETE "$namespace_path/containers/$1"
 }
 
-# follow_output ENCODED-ID QUERY: the output of a task on stdout and stderr,
-# each to its own, or in one piece and so in order where both are the same.
-follow_output()
+
+# ready_container ENCODED-ID: sees to it that container $id has a task; sets
+# $step to what starts it: start, restart, or none. The task is in $reply;
+# false with the problem there.
+ready_container()
 {
-	if [ "$(readlink /proc/self/fd/1 2>/dev/null)" = \
-	    "$(readlink /proc/self/fd/2 2>/dev/null)" ]; then
-		output_stream "$1" "$2"
+	step=start
+	if http_try GET "$namespace_path/tasks/$1"; then
+		case $(jq -r .state "$reply") in
+		created) ;;
+		stopped) step=restart ;;
+		*) step=none ;;
+		esac
 		return
 	fi
-	output_stream "$1" "stream=stderr&$2" >&2 &
-	stderr_pid=$!
-	stream_status=0
-	output_stream "$1" "stream=stdout&$2" || stream_status=$?
-	wait "$stderr_pid" || stream_status=$?
-	return $stream_status
-}
-
-output_stream()
-{
-	http_curl "$namespace_path/tasks/$1/logs?$2" -N -f \
-	    -H 'Accept: text/plain'
+	[ "$http_status" = 404 ] && http_try POST "$namespace_path/tasks" \
+	    "{\"container\": $(json_text "$id")}"
 }

@@ -37,19 +37,44 @@ http_setup()
 # uri TEXT: percent-encoded as one path segment.
 uri()
 {
-	jq -rn --arg text "$1" '$text | @uri'
+	case $1 in
+	*[!A-Za-z0-9._~-]*) jq -rn --arg text "$1" '$text | @uri' ;;
+	*) printf '%s\n' "$1" ;;
+	esac
+}
+
+# json_text TEXT: as a JSON string.
+json_text()
+{
+	case $1 in
+	*[!A-Za-z0-9._/:~-]*) jq -n --arg text "$1" '$text' ;;
+	*) printf '"%s"\n' "$1" ;;
+	esac
+}
+
+# Signals that do not end curl, but are the client's alone to deal with.
+http_deaf=
+
+# http_exec PATH [CURL-ARGUMENT...]: becomes curl, so that in the background
+# $! is curl's own process.
+http_exec()
+{
+	# shellcheck disable=SC2086 # several
+	[ -z "$http_deaf" ] || trap '' $http_deaf
+	path=$1
+	shift
+	if [ -n "$http_socket" ]; then
+		exec curl -sS --unix-socket "$http_socket" "$@" \
+		    "$http_base$path"
+	else
+		exec curl -sS "$@" "$http_base$path"
+	fi
 }
 
 # http_curl PATH [CURL-ARGUMENT...]
 http_curl()
 {
-	path=$1
-	shift
-	if [ -n "$http_socket" ]; then
-		curl -sS --unix-socket "$http_socket" "$@" "$http_base$path"
-	else
-		curl -sS "$@" "$http_base$path"
-	fi
+	(http_exec "$@")
 }
 
 # http_try METHOD PATH [JSON [CURL-ARGUMENT...]]: the body goes to $reply,
@@ -68,7 +93,7 @@ http_try()
 		shift 2
 	fi
 	: >"$reply"
-	http_status=$(http_curl "$target" -X "$method" -o "$reply" \
+	http_status=$(http_exec "$target" -X "$method" -o "$reply" \
 	    -w '%{http_code}' "$@" 2>"$tmp/curl") || http_unreachable
 	case $http_status in
 	2??) return 0 ;;

@@ -8,7 +8,6 @@ skiff_shim_CPPFLAGS = $(AM_CPPFLAGS)
 skiff_shim_SOURCES = \
 	%D%/shim.h \
 	%D%/main.c \
-	%D%/checkpoint.c \
 	%D%/control.c \
 	%D%/exec.c \
 	%D%/files.c \
@@ -25,7 +24,6 @@ skiff_shim_SOURCES = \
 	%D%/stdio.c \
 	%D%/steps.c \
 	%D%/words.c \
-	runtime/cgroup/freezer.c runtime/cgroup/freezer.h \
 	runtime/cgroup/path.c runtime/cgroup/path.h \
 	runtime/shim_proto.c runtime/shim_proto.h
 skiff_shim_LDADD = libbase.a

@@ -49,6 +49,35 @@ is "--network none has the loopback interface alone" "$output" lo
 ok "limits are taken" \
     skiff run --rm --memory 64m --cpus 0.5 --pids-limit 20 "$ref" true
 
+printf '%s\n' '# names' 'X=1 2' FROM_HERE >"$scratch/env"
+output=$(FROM_HERE=3 id=4 skiff run --rm --env-file "$scratch/env" -eid "$ref" \
+    sh -c 'echo "$X $FROM_HERE $id"')
+is "--env-file, and a name that the client uses" "$output" "1 2 3 4"
+output=$(skiff run --rm -h box --tmpfs /t:size=1m --shm-size 2m \
+    --mount "type=bind,source=$scratch/host,target=/in,readonly" \
+    --ulimit nofile=100:200 --sysctl net.ipv4.ip_forward=1 "$ref" sh -c \
+    'hostname; df -k /t /dev/shm | awk "/tmpfs/ { print \$2 }"; cat /in/file
+    ulimit -n; ulimit -Hn; cat /proc/sys/net/ipv4/ip_forward')
+is "-h, --tmpfs, --shm-size, --mount, --ulimit, --sysctl" "$output" "box
+1024
+2048
+shared
+100
+200
+1"
+output=$(skiff run --rm --entrypoint echo "$ref" a b)
+is "--entrypoint" "$output" "a b"
+ok "-d with --rm" skiff run -d --rm --name brief "$ref" true
+ok "goes away by itself" until_true 30 \
+    sh -c "! '$SKIFF_SRC/client/skiff' inspect brief"
+for bad in "--memory x" "--memory" "-v a:b" "--ulimit x" "--cpus x" \
+    "--rm=perhaps" "--pull sometimes" "--mount type=bind" \
+    "--security-opt seccomp=/none" "--env-file /none"; do
+	# shellcheck disable=SC2086 # words
+	output=$(skiff run $bad "$ref" 2>&1)
+	is "$bad: status 125" $? 125
+done
+
 output=$(skiff run --rm "$ref" /no/such/program 2>&1)
 is "a program that is not there: status 127" $? 127
 like "runc's words" "$output" '^skiff: .*/no/such/program'

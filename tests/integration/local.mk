@@ -3,6 +3,7 @@
 # themselves where there is no root or no runtime. A test is listed in
 # integration_tests; FAST_TESTS run against the sanitizer build as well.
 integration_tests = \
+	%D%/client_containers.sh \
 	%D%/client_namespaces.sh \
 	%D%/client_neutral_text.sh \
 	%D%/client_pull.sh \
@@ -40,14 +41,13 @@ FAST_TESTS += $(api_tests)
 # Faults: every failpoint, the daemon killed at any moment, a full disk.
 # They take a while, and most of it in waiting for others to die.
 integration_tests += \
-	%D%/checkpoint.py \
 	%D%/failpoints_walk.py \
 	%D%/faults_full_disk.py \
 	%D%/faults_kill9.py
 dist_noinst_DATA += %D%/lib_faults.py
 
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
-	%D%/lib_refusals.py %D%/lib_registry.py %D%/skifftest.py
-dist_noinst_SCRIPTS += tests/get_criu tests/stubs/canned_daemon.py
+	%D%/lib_pty.py %D%/lib_refusals.py %D%/lib_registry.py %D%/skifftest.py
+dist_noinst_SCRIPTS += tests/stubs/canned_daemon.py
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)

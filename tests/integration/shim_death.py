@@ -77,8 +77,7 @@ def live(t, env):
 
 
 def walk(action):
-    points = [p for p in failpoints()
-              if p[1] not in ("checkpoint", "restore")]
+    points = failpoints()
     check(len(points) >= 15, points)
     for name, scenario in points:
         with Task("sleep", "1000") as t:

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+# The output of a session, in the background.
+
+# In what runs in the background: signals are the client's alone. SIGUSR1
+# tells, while $tmp/stop is there, to end with all that was started.
+in_background()
+{
+	exec 9>&-
+	http_deaf=$passed_signals
+	# shellcheck disable=SC2086 # several
+	trap '' $passed_signals
+	trap - EXIT
+	stopped='' child=''
+	trap '[ ! -e "$tmp/stop" ] || stopped=1' USR1
+}
+
+# run_child NAME: after "… &", waits for it; killed when told to stop.
+run_child()
+{
+	child=$!
+	echo "$child" >"$tmp/pid.$1"
+	child_status=0
+	while [ -z "$stopped" ]; do
+		child_status=0
+		wait "$child" 2>/dev/null || child_status=$?
+		[ "$child_status" -gt 128 ] && kill -0 "$child" 2>/dev/null ||
+		    return 0
+	done
+	kill -9 "$child" 2>/dev/null || :
+	return 1
+}
+
+# session_follow QUERY: shows the output from $offset on: each stream to its
+# own, or in one piece and so in order where both are the same.
+session_follow()
+{
+	if [ -n "$session_terminal" ] ||
+	    [ "$(readlink /proc/self/fd/1 2>/dev/null)" = \
+		"$(readlink /proc/self/fd/2 2>/dev/null)" ]; then
+		(follow_stream both "$1") &
+		followers=$!
+		return
+	fi
+	(follow_stream stderr "$1" >&2) &
+	followers=$!
+	(follow_stream stdout "$1") &
+	followers="$followers $!"
+}
+
+# follow_stream STREAM OFFSET: until the process has ended. A daemon that
+# restarts is waited for, and asked for the rest.
+follow_stream()
+{
+	in_background
+	seen=0
+	while :; do
+		# An offset counts both streams, so of one alone all is asked
+		# for again.
+		if [ "$1" = both ] || [ "$seen" = 0 ]; then
+			skipped=0 skipper=''
+			follow_from "$1" $(($2 + seen)) &
+		else
+			skipped=$seen seen=0
+			rm -f "$tmp/again.$1"
+			mkfifo "$tmp/again.$1"
+			tail -c "+$((skipped + 1))" <"$tmp/again.$1" &
+			skipper=$!
+			follow_from "$1" "$2" >"$tmp/again.$1" &
+		fi
+		run_child "$1" || exit 0
+		[ -z "$skipper" ] || await "$skipper" || exit 23
+		case $child_status in
+		7 | 18 | 52 | 55 | 56) ;;
+		*) exit "$child_status" ;;
+		esac
+		got=$(sed -n '/^[0-9][0-9]*$/p' "$tmp/follow.$1")
+		seen=$((seen + ${got:-0}))
+		[ "$seen" -ge "$skipped" ] || seen=$skipped
+		await_daemon || exit 7
+	done
+}
+
+follow_from()
+{
+	http_exec "$session/logs?follow=true&stream=$1&offset=$2" -N -f \
+	    -w '%{stderr}%{size_download}\n' 2>"$tmp/follow.$1"
+}
+
+await_daemon()
+{
+	http_exec "$session" -o /dev/null --retry 30 --retry-delay 1 \
+	    --retry-connrefused --retry-all-errors 2>/dev/null &
+	run_child "again.$$" && [ "$child_status" = 0 ]
+}
+

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+# A process of a container, and this terminal or these pipes: its output is
+# a followed GET, its input a POST, its signals and sizes are requests.
+#
+#	session_open PATH TERMINAL INTERACTIVE
+#	session_follow QUERY
+#	…what starts the process…
+#	session_feed
+#	session_wait; session_close
+#
+# PATH is that of a task or of an exec.
+
+. "$SKIFF_CLIENT/lib/follow.sh"
+. "$SKIFF_CLIENT/lib/tty.sh"
+. "$SKIFF_CLIENT/lib/keys.sh"
+
+passed_signals='HUP INT QUIT ALRM TERM USR1 USR2'
+followers='' feeder='' session_terminal=''
+
+# session_check TERMINAL INTERACTIVE
+session_check()
+{
+	[ -z "$1" ] || [ -z "$2" ] || [ -t 0 ] ||
+	    die "the input is no terminal: -i without -t takes it"
+	key_bytes "$detach_keys" >/dev/null ||
+	    usage_error "--detach-keys are such as ctrl-p,ctrl-q, not" \
+		"$detach_keys"
+}
+
+# command_status: what failing ends with, for the problem in $reply.
+command_status()
+{
+	case $(problem_field .reason) in
+	executable_not_found) failure_status=127 ;;
+	executable_not_runnable) failure_status=126 ;;
+	esac
+}
+
+session_open()
+{
+	session=$1 session_terminal=$2 session_input=$3
+	n_interrupts=0
+	exec 3<&0
+	trap 'session_close; rm -rf "$tmp"' EXIT
+	[ -z "$session_terminal" ] || [ -z "$session_input" ] || tty_raw
+	tty_watch
+	if [ -n "$session_terminal" ]; then
+		[ ! -t 3 ] || trap session_resize WINCH
+		return
+	fi
+	[ -n "$sig_proxy" ] || return 0
+	http_deaf=$passed_signals
+	for name in $passed_signals; do
+		# shellcheck disable=SC2064 # the name of now
+		trap "send_signal SIG$name" "$name"
+	done
+	trap on_interrupt INT
+}
+
+send_signal()
+{
+	http_background POST kill "{\"signal\":\"$1\"}"
+}
+
+session_resize()
+{
+	[ -z "$session_terminal" ] || [ ! -t 3 ] ||
+	    http_background POST resize "$(tty_size)"
+}
+
+# session_first_size: before the process starts, so that it never sees
+# another. False with the problem in $reply.
+session_first_size()
+{
+	[ -z "$session_terminal" ] || [ ! -t 3 ] ||
+	    http_try POST "$session/resize" "$(tty_size)"
+}
+
+# http_background METHOD STEP JSON: not a job of this shell, so that $!
+# stays what it is, whenever the signal comes.
+http_background()
+{
+	(
+		exec 9>&-
+		http_deaf=$passed_signals
+		http_exec "$session/$2" -X "$1" \
+		    -H 'Content-Type: application/json' -d "$3" \
+		    -m 30 -o /dev/null >/dev/null 2>&1 &
+	)
+}
+
+on_interrupt()
+{
+	n_interrupts=$((n_interrupts + 1))
+	case $n_interrupts in
+	1) send_signal SIGINT ;;
+	2) send_signal SIGKILL ;;
+	*) exit 130 ;;
+	esac
+}
+
+# await PID: its exit status; a trapped signal ends "wait", not the process.
+await()
+{
+	while :; do
+		awaited=0
+		wait "$1" || awaited=$?
+		[ "$awaited" -gt 128 ] && kill -0 "$1" 2>/dev/null ||
+		    return "$awaited"
+	done
+}
+
+session_feed()
+{
+	[ -n "$session_input" ] || return 0
+	if [ -n "$session_terminal" ]; then
+		(feed_keys) &
+	else
+		(
+			in_background
+			http_exec "$session/stdin?eof=true" -X POST -T - \
+			    -H 'Content-Type: application/octet-stream' \
+			    -o /dev/null <&3 2>/dev/null &
+			run_child stdin
+		) &
+	fi
+	feeder=$!
+}
+
+# session_wait: until all output is here, or the detach keys were typed.
+session_wait()
+{
+	follow_failed=0
+	for pid in $followers; do
+		await "$pid" || follow_failed=$awaited
+	done
+	followers=
+	if [ -e "$tmp/detached" ]; then
+		session_close
+		echo "skiff: detached" >&2
+		return
+	fi
+	case $follow_failed in
+	0 | 23) ;; # 23: nobody reads it
+	*)
+		session_close
+		die "the output broke off; the container has not ended:" \
+		    "skiff attach shows more"
+		;;
+	esac
+}
+
+# session_status: sets $status to the exit status of the process.
+session_status()
+{
+	http_exec "$session/wait" --retry 30 --retry-delay 1 \
+	    --retry-connrefused -o "$tmp/end" 2>"$tmp/curl" &
+	await $! || http_unreachable
+	status=$(jq -r '.exit_status // empty' "$tmp/end" 2>/dev/null) ||
+	    status=
+	[ -n "$status" ] || {
+		cp "$tmp/end" "$reply"
+		http_fail
+	}
+}
+
+# session_close: ends what runs in the background, and gives the terminal
+# back. Done when the client ends in any way.
+session_close()
+{
+	trap - WINCH
+	: >"$tmp/stop"
+	for pid in $feeder $followers; do
+		kill -USR1 "$pid" 2>/dev/null || :
+		await "$pid" || :
+	done
+	feeder='' followers=''
+	tty_restore
+	tty_watch_end
+}

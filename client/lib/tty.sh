@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+# The client's terminal: raw while a container has it, followed in its size,
+# and given back whatever happens. It is on descriptor 3, since a shell takes
+# descriptor 0 from what it runs in the background.
+
+saved_tty=
+
+tty_raw()
+{
+	saved_tty=$(stty -g <&3) || die "cannot read the terminal's settings"
+	stty raw -echo -iexten <&3
+	raw_tty=$(stty -g <&3)
+}
+
+tty_restore()
+{
+	[ -n "$saved_tty" ] || return 0
+	stty "$saved_tty" <&3 2>/dev/null || :
+	saved_tty=
+}
+
+# tty_size: as the API takes it.
+tty_size()
+{
+	# shellcheck disable=SC2046 # rows and columns
+	set -- $(stty size <&3 2>/dev/null)
+	if [ "${1:-0}" = 0 ] || [ "${2:-0}" = 0 ]; then
+		set -- 24 80
+	fi
+	printf '{"width":%d,"height":%d}' "$2" "$1"
+}
+
+# tty_watch: a process that lives as long as descriptor 9 is open. When the
+# client ends without a word, killed by what it cannot catch, it ends the
+# others and restores the terminal, unless somebody else has set it by then.
+tty_watch()
+{
+	mkfifo "$tmp/alive"
+	(
+		# shellcheck disable=SC2086 # several
+		trap '' $passed_signals
+		! read -r _ <"$tmp/alive" || exit 0
+		cat "$tmp"/pid.* | xargs kill -9
+		[ -z "$saved_tty" ] || [ "$(stty -g <&3)" != "$raw_tty" ] ||
+		    stty "$saved_tty" <&3
+		rm -rf "$tmp"
+	) >/dev/null 2>&1 &
+	watch_pid=$!
+	exec 9>"$tmp/alive"
+}
+
+# tty_watch_end: all went well.
+tty_watch_end()
+{
+	[ -n "${watch_pid-}" ] || return 0
+	echo >&9
+	exec 9>&-
+	wait "$watch_pid" || :
+	watch_pid=
+}
+
+# key_bytes TEXT: "ctrl-p,ctrl-q" as the bytes that are typed.
+key_bytes()
+{
+	names=$1,
+	while [ -n "$names" ]; do
+		name=${names%%,*}
+		names=${names#*,}
+		case $name in
+		ctrl-[]a-zA-Z@[\\^_])
+			code=$(printf '%d' "'${name#ctrl-}")
+			# shellcheck disable=SC2059 # an escape for printf
+			printf "\\$(printf '%03o' $((code & 31)))"
+			;;
+		?) printf '%s' "$name" ;;
+		'') ;;
+		*) return 1 ;;
+		esac
+	done
+}

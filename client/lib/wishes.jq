@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+# Pairs of option and value, as options.sh collects them, to the body of
+# POST containers. $environ: the client's environment; $pwd: where it is.
+
+def bad($why): "\($why)\n" | halt_error(1);
+def pair: split("=") | {(.[0]): (.[1:] | join("="))};
+def size($option):
+	. as $text | ascii_downcase
+	| (capture("^(?<n>[0-9]+([.][0-9]+)?)(?<unit>[bkmgt]?)(i?b)?$")
+	   // bad("\($option): \($text) is no size, such as 64m"))
+	| (.n | tonumber) * {"": 1, b: 1, k: 1024, m: 1048576,
+		g: 1073741824, t: 1099511627776}[.unit] | floor;
+def size_or_minus_one($option): if . == "-1" then -1 else size($option) end;
+def number($option):
+	. as $text
+	| try tonumber catch bad("\($option): \($text) is no number");
+def host_path($option):
+	if startswith("/") then .
+	elif . == "." or . == ".." or startswith("./") or startswith("../") then
+		"\($pwd)/\(.)"
+	else bad("\($option): \(.) is no path: begin it with / or ./")
+	end;
+
+def environment:
+	$environ | split("\u0000") | map(select(contains("=")) | pair) | add // {};
+def env_entry:
+	if contains("=") then [.]
+	else . as $key | environment[$key] // null |
+		if . == null then [] else ["\($key)=\(.)"] end
+	end;
+
+# SOURCE:TARGET[:OPTION,...]
+def volume:
+	split(":")
+	| if length < 2 or length > 3 then
+		bad("--volume is SOURCE:TARGET[:ro], not \(join(":"))")
+	  else . end
+	| {type: "bind", source: (.[0] | host_path("--volume")), target: .[1],
+	   options: (["rbind"] + ((.[2] // "rw") | split(",")
+		| map(select(. != "z" and . != "Z"))))};
+
+# TARGET[:OPTION,...]
+def tmpfs:
+	split(":")
+	| {type: "tmpfs", target: .[0],
+	   options: (["nosuid", "nodev", "noexec"]
+		+ (.[1:] | join(":") | split(",")))};
+
+# type=bind,source=S,target=T,readonly,...
+def mount:
+	. as $text
+	| reduce (split(",")[] | split("=") | [.[0], (.[1:] | join("="))])
+	  as [$key, $value] ({options: []};
+		if $key == "type" then .type = $value
+		elif $key == "source" or $key == "src" then
+			.source = ($value | host_path("--mount"))
+		elif $key == "target" or $key == "dst" or $key == "destination"
+		then .target = $value
+		elif $key == "readonly" or $key == "ro" then
+			.options += [if $value == "false" then "rw" else "ro" end]
+		elif $key == "bind-propagation" then .options += [$value]
+		elif $key == "tmpfs-size" then
+			.options += ["size=\($value | size("tmpfs-size"))"]
+		elif $key == "tmpfs-mode" then .options += ["mode=\($value)"]
+		elif $key == "options" then .options += ($value | split(":"))
+		else bad("--mount: there is no \($key) in \($text)")
+		end)
+	| if .type == "bind" then .options = ["rbind"] + .options else . end
+	| if .target then . else bad("--mount needs target=") end;
+
+# NAME=SOFT[:HARD]
+def rlimit:
+	. as $text
+	| (capture("^(?<type>[A-Za-z_]+)=(?<soft>-?[0-9]+)(:(?<hard>-?[0-9]+))?$")
+	   // bad("--ulimit is NAME=SOFT[:HARD], not \($text)"))
+	| {type: .type, soft: (.soft | tonumber),
+	   hard: (.hard // .soft | tonumber)};
+
+# PATH[:INSIDE[:rwm]]
+def device:
+	split(":")
+	| {path: .[0]}
+	  + if .[1] then {container_path: .[1]} else {} end
+	  + if .[2] then {permissions: .[2]} else {} end;
+
+def security($value):
+	if $value == "no-new-privileges" or $value == "no-new-privileges=true"
+	    or $value == "no-new-privileges:true" then
+		.allow_new_privileges = false
+	elif $value == "no-new-privileges=false"
+	    or $value == "no-new-privileges:false" then
+		.allow_new_privileges = true
+	elif $value == "seccomp=unconfined" or $value == "seccomp=default"
+	then .seccomp = $value[8:]
+	elif $value | startswith("seccomp=") then
+		.seccomp = ($value[8:] | try fromjson
+			catch bad("--security-opt: the seccomp profile is no file of JSON"))
+	else bad("--security-opt: Skiff knows no \($value)") end;
+
+def resource($key; value): .resources[$key] = value;
+
+def wish($option; $value):
+	if $option == "--argument" then .args += [$value]
+	elif $option == "--name" then .id = $value
+	elif $option == "--image" then .image = $value
+	elif $option == "--tty" then .terminal = ($value == "1")
+	elif $option == "--interactive" then .stdin = ($value == "1")
+	elif $option == "--env" then .env += ($value | env_entry)
+	elif $option == "--workdir" then .cwd = $value
+	elif $option == "--user" then .user = $value
+	elif $option == "--hostname" then .hostname = $value
+	elif $option == "--entrypoint" then
+		.entrypoint = if $value == "" then [] else [$value] end
+	elif $option == "--volume" then .mounts += [$value | volume]
+	elif $option == "--mount" then .mounts += [$value | mount]
+	elif $option == "--tmpfs" then .mounts += [$value | tmpfs
+		| .options |= map(select(. != ""))]
+	elif $option == "--shm-size" then
+		.mounts += [{type: "tmpfs", target: "/dev/shm", options:
+			["nosuid", "nodev", "noexec", "mode=1777",
+			 "size=\($value | size($option))"]}]
+	elif $option == "--device" then .devices += [$value | device]
+	elif $option == "--network" then .network = $value
+	elif $option == "--dns" then .dns.servers += [$value]
+	elif $option == "--dns-search" then .dns.search += [$value]
+	elif $option == "--dns-option" then .dns.options += [$value]
+	elif $option == "--memory" then
+		resource("memory"; $value | size($option))
+	elif $option == "--memory-swap" then
+		resource("memory_swap"; $value | size_or_minus_one($option))
+	elif $option == "--cpus" then resource("cpus"; $value | number($option))
+	elif $option == "--cpu-shares" then
+		resource("cpu_shares"; $value | number($option))
+	elif $option == "--cpuset-cpus" then resource("cpuset_cpus"; $value)
+	elif $option == "--cpuset-mems" then resource("cpuset_mems"; $value)
+	elif $option == "--pids-limit" then
+		resource("pids"; $value | number($option))
+	elif $option == "--blkio-weight" then
+		resource("blkio_weight"; $value | number($option))
+	elif $option == "--ulimit" then .rlimits += [$value | rlimit]
+	elif $option == "--sysctl" then .sysctls += ($value | pair)
+	elif $option == "--oom-score-adj" then
+		.spec_patch.process.oomScoreAdj = ($value | number($option))
+	elif $option == "--read-only" then .read_only = ($value == "1")
+	elif $option == "--privileged" then .privileged = ($value == "1")
+	elif $option == "--cap-add" then .capabilities.add += [$value]
+	elif $option == "--cap-drop" then .capabilities.drop += [$value]
+	elif $option == "--security-opt" then security($value)
+	elif $option == "--restart" then .restart_policy = $value
+	elif $option == "--stop-signal" then .stop_signal = $value
+	elif $option == "--stop-timeout" then
+		.stop_timeout = ($value | number($option))
+	elif $option == "--label" then .labels += ($value | pair)
+	elif $option == "--annotation" then .annotations += ($value | pair)
+	elif $option == "--runtime" then .runtime.name = $value
+	elif $option == "--snapshotter" then .snapshotter = $value
+	else bad("unknown option \($option)") end;
+
+$ARGS.positional as $pairs
+| reduce range(0; $pairs | length; 2) as $i
+  ({}; wish($pairs[$i]; $pairs[$i + 1]))

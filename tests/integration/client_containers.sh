@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What the client does with containers that are there: from create to rm.
+. "$(dirname "$0")/lib.sh"
+needs root runc skopeo docker-registry
+start_skiffd
+start_registry
+ref=$(push_image busybox t/busybox:1)
+
+is "create pulls, and prints the name" \
+    "$(skiff create --name box -l a=b --memory 64m "$ref" \
+	sh -c 'trap "exit 3" TERM; echo up; while :; do sleep 0.1; done' \
+	2>/dev/null)" box
+like "ps -a shows it" "$(skiff ps -a)" '^box .*no task'
+is "ps does not" "$(skiff ps -q)" ""
+output=$(skiff create --name box "$ref" 2>&1)
+is "the same name again: status 1" $? 1
+is "label without more shows the labels" "$(skiff label box)" "a=b"
+ok "label sets and removes" skiff label box c=d=e a=
+is "which is seen" "$(skiff label box)" "c=d=e"
+is "start prints the name" "$(skiff start box)" box
+until_true 30 sh -c "'$SKIFF_SRC/client/skiff' logs box | grep -q up"
+is "start of one that runs is no fault" "$(skiff start box)" box
+like "inspect has container and task" "$(skiff inspect box |
+    jq -c '.[0] | [.id, .task.state, .resources.memory]')" \
+    '\["box","running",67108864\]'
+is "inspect takes an image" \
+    "$(skiff inspect -f .name "$ref")" "$ref"
+output=$(skiff inspect none box 2>&1 >"$scratch/found")
+is "inspect of what is not there: status 1" $? 1
+like "which is said" "$output" '^skiff: .*none'
+is "the others are printed" "$(jq -r '.[].id' "$scratch/found")" box
+like "top" "$(skiff top box)" '^0 +[0-9]+ +[0-9]+ +sh'
+is "pause" "$(skiff pause box)" box
+is "it is paused" "$(skiff inspect -f .task.state box)" paused
+output=$(skiff pause box 2>&1)
+is "pause of one that is: status 1" $? 1
+is "resume" "$(skiff resume box)" box
+is "it runs" "$(skiff inspect -f .task.state box)" running
+output=$(skiff wait --timeout 10ms box 2>&1)
+is "wait --timeout: status 1" $? 1
+skiff wait box >"$scratch/waited" &
+waiter=$!
+is "stop" "$(skiff stop box)" box
+wait "$waiter"
+is "wait prints the exit status" "$(cat "$scratch/waited")" 3
+is "it is stopped" "$(skiff inspect -f .task.state box)" stopped
+is "rm" "$(skiff rm box)" box
+
+skiff run -d --name deaf "$ref" sh -c \
+    'trap "" TERM; echo up; while :; do sleep 0.1; done' >/dev/null
+until_true 30 sh -c "'$SKIFF_SRC/client/skiff' logs deaf | grep -q up"
+is "stop -t ends the deaf" "$(skiff stop -t 0 deaf)" deaf
+is "by SIGKILL" "$(skiff wait deaf)" 137
+output=$(skiff stop none deaf 2>&1 >/dev/null)
+is "stop of one that is not there: status 1" $? 1
+is "rm of several" "$(skiff rm deaf)" deaf
+
+for verb in create start stop kill rm ps logs wait pause resume top inspect \
+    label run pull images events namespaces version; do
+	like "help of $verb" "$(skiff "$verb" --help)" "^usage: skiff $verb"
+done
+finish
