@@ -5,8 +5,10 @@ libruntime_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 RUNTIME_LIBS = libruntime.a $(STORE_LIBS)
 libruntime_a_SOURCES = \
 	%D%/bundle.c %D%/bundle.h \
+	%D%/cgroup/file.c %D%/cgroup/file.h \
 	%D%/cgroup/freezer.c %D%/cgroup/freezer.h \
 	%D%/cgroup/path.c %D%/cgroup/path.h \
+	%D%/cgroup/stats.c %D%/cgroup/stats.h \
 	%D%/container.c %D%/container.h \
 	%D%/container_id.c \
 	%D%/logs/reader.c %D%/logs/reader.h \

@@ -9,65 +9,33 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "runtime/cgroup/file.h"
 
 #define V1_STATE "freezer.state"
 #define V2_FREEZE "cgroup.freeze"
 #define V2_EVENTS "cgroup.events"
-
-/* A file of the first directory that has it; -1 where none has. */
-static int
-open_first(const struct cgroup_dirs *dirs, const char *name, int flags)
-{
-	char path[CGROUP_TEXT_MAX + 32];
-
-	for (size_t i = 0; i < dirs->n; i++) {
-		int fd;
-
-		(void)snprintf(path, sizeof(path), "%s/%s", cgroup_dir(dirs, i),
-			       name);
-		fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW);
-		if (fd >= 0)
-			return fd;
-	}
-	return -1;
-}
-
-/* False where no directory has it. */
-static bool
-read_first(const struct cgroup_dirs *dirs, const char *name, char *buf,
-	   size_t cap)
-{
-	cleanup_close int fd = open_first(dirs, name, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, cap - 1);
-
-	if (n < 0)
-		return false;
-	buf[n] = '\0';
-	return true;
-}
 
 enum freezer_state
 cgroup_freezer_state(const struct cgroup_dirs *dirs)
 {
 	char text[128];
 
-	if (read_first(dirs, V1_STATE, text, sizeof(text))) {
+	if (cgroup_read(dirs, V1_STATE, text, sizeof(text))) {
 		if (strncmp(text, "FROZEN", strlen("FROZEN")) == 0)
 			return FREEZER_FROZEN;
 		return strncmp(text, "FREEZING", strlen("FREEZING")) == 0
 			   ? FREEZER_FREEZING
 			   : FREEZER_THAWED;
 	}
-	if (!read_first(dirs, V2_FREEZE, text, sizeof(text)))
+	if (!cgroup_read(dirs, V2_FREEZE, text, sizeof(text)))
 		return FREEZER_ABSENT;
 	if (text[0] != '1')
 		return FREEZER_THAWED;
-	if (read_first(dirs, V2_EVENTS, text, sizeof(text)) &&
+	if (cgroup_read(dirs, V2_EVENTS, text, sizeof(text)) &&
 	    strstr(text, "frozen 1"))
 		return FREEZER_FROZEN;
 	return FREEZER_FREEZING;
@@ -78,11 +46,11 @@ cgroup_set_frozen(const struct cgroup_dirs *dirs, bool is_frozen,
 		  struct skiff_error *err)
 {
 	const char *word = is_frozen ? "FROZEN" : "THAWED";
-	cleanup_close int fd = open_first(dirs, V1_STATE, O_WRONLY);
+	cleanup_close int fd = cgroup_open(dirs, V1_STATE, O_WRONLY);
 
 	if (fd < 0) {
 		word = is_frozen ? "1" : "0";
-		fd = open_first(dirs, V2_FREEZE, O_WRONLY);
+		fd = cgroup_open(dirs, V2_FREEZE, O_WRONLY);
 	}
 	if (fd < 0) {
 		(void)err_set(err, SKIFF_UNIMPLEMENTED,

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cgroup statistics from files as kernels write them, and as they do not.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/cgroup/file.h"
+#include "runtime/cgroup/freezer.h"
+#include "runtime/cgroup/stats.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/tap.h"
+
+static char *root;
+
+/* A directory below root, as one of a container's cgroups. */
+static void
+add_dir(struct cgroup_dirs *dirs, const char *name)
+{
+	char *place = dirs->text + dirs->used;
+	int n = snprintf(place, sizeof(dirs->text) - dirs->used, "%s/%s", root,
+			 name);
+
+	(void)mkdir(place, 0755);
+	dirs->start[dirs->n++] = (uint16_t)dirs->used;
+	dirs->used += (size_t)n + 1;
+}
+
+static void
+put(const char *path, const char *text)
+{
+	struct skiff_error err = ERROR_INIT;
+	cleanup_free char *whole = xasprintf("%s/%s", root, path);
+
+	CHECK(fs_replace_file(AT_FDCWD, whole, text, strlen(text), 0644,
+			      /* durable= */ false, &err) == 0);
+}
+
+static void
+v1_is_read_controller_by_controller(void)
+{
+	struct cgroup_dirs dirs = { 0 };
+	struct cgroup_stats stats;
+
+	root = scratch_make();
+	add_dir(&dirs, "pids");
+	add_dir(&dirs, "blkio");
+	add_dir(&dirs, "memory");
+	add_dir(&dirs, "cpu");
+	add_dir(&dirs, "cpuacct");
+	add_dir(&dirs, "unified");
+	put("pids/pids.current", "3\n");
+	put("pids/pids.max", "max\n");
+	put("cpuacct/cpuacct.usage", "123456789012\n");
+	put("cpuacct/cpuacct.stat", "user 50\nsystem 25\n");
+	put("cpu/cpu.stat", "nr_periods 10\nnr_throttled 2\n"
+			    "throttled_time 3000\n");
+	/* Hybrid: it is counted here again, and no limit is set here. */
+	put("unified/cpu.stat", "usage_usec 7\nuser_usec 8\nsystem_usec 9\n"
+				"nr_periods 0\nnr_throttled 0\n"
+				"throttled_usec 0\n");
+	put("memory/memory.usage_in_bytes", "4096000\n");
+	put("memory/memory.limit_in_bytes", "9223372036854771712\n");
+	put("memory/memory.max_usage_in_bytes", "8192000\n");
+	put("memory/memory.stat", "cache 1\nrss 2\ninactive_file 3\n"
+				  "total_cache 100\ntotal_rss 200\n"
+				  "total_inactive_file 50\ntotal_swap 0\n");
+	put("memory/memory.oom_control",
+	    "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n");
+	put("blkio/blkio.throttle.io_service_bytes_recursive",
+	    "8:0 Read 1000\n8:0 Write 2000\n8:0 Total 3000\n"
+	    "8:16 Read 1\n8:16 Write 2\nTotal 3003\n");
+	put("blkio/blkio.throttle.io_serviced", "8:0 Read 5\n8:0 Write 6\n");
+
+	cgroup_stats_read(&dirs, &stats);
+	CHECK(stats.pids == 3 && stats.pids_limit == CGROUP_UNLIMITED);
+	CHECK(stats.cpu_usage_ns == 123456789012);
+	CHECK(stats.cpu_user_ns == 50 * (1000000000 / sysconf(_SC_CLK_TCK)));
+	CHECK(stats.cpu_periods == 10 && stats.cpu_throttled_periods == 2 &&
+	      stats.cpu_throttled_ns == 3000);
+	CHECK(stats.memory_usage == 4096000 && stats.memory_peak == 8192000);
+	CHECK(stats.memory_limit == CGROUP_UNLIMITED);
+	CHECK(stats.memory_anon == 200 && stats.memory_file == 100);
+	CHECK(stats.memory_inactive_file == 50 && stats.memory_swap == 0);
+	CHECK(stats.memory_oom_kills == 4);
+	CHECK(stats.io_read_bytes == 1001 && stats.io_write_bytes == 2002);
+	CHECK(stats.io_reads == 5 && stats.io_writes == 6);
+	CHECK(cgroup_exists(&dirs));
+	scratch_remove(root);
+	CHECK(!cgroup_exists(&dirs));
+}
+
+static void
+v2_is_read_from_one_directory(void)
+{
+	struct cgroup_dirs dirs = { 0 };
+	struct cgroup_stats stats;
+
+	root = scratch_make();
+	add_dir(&dirs, "c");
+	put("c/cpu.stat", "usage_usec 2500\nuser_usec 2000\nsystem_usec 500\n"
+			  "core_sched.force_idle_usec 0\nnr_periods 1\n"
+			  "nr_throttled 1\nthrottled_usec 6\nnr_bursts 0\n");
+	put("c/memory.current", "1048576\n");
+	put("c/memory.max", "67108864\n");
+	put("c/memory.peak", "2097152\n");
+	put("c/memory.swap.current", "12\n");
+	put("c/memory.stat", "anon 300\nfile 400\nkernel 5\n"
+			     "inactive_anon 1\ninactive_file 100\n");
+	put("c/memory.events",
+	    "low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 0\n");
+	put("c/pids.current", "7");
+	put("c/pids.max", "4096\n");
+	put("c/io.stat", "8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 "
+			 "dios=0\n8:16 rbytes=5 wbytes=0 rios=1 wios=0 "
+			 "dbytes=0 dios=0\n");
+	cgroup_stats_read(&dirs, &stats);
+	CHECK(stats.cpu_usage_ns == 2500000 && stats.cpu_user_ns == 2000000 &&
+	      stats.cpu_system_ns == 500000);
+	CHECK(stats.cpu_throttled_ns == 6000);
+	CHECK(stats.memory_usage == 1048576 && stats.memory_limit == 67108864 &&
+	      stats.memory_peak == 2097152);
+	CHECK(stats.memory_swap == 12 && stats.memory_anon == 300 &&
+	      stats.memory_file == 400 && stats.memory_inactive_file == 100);
+	CHECK(stats.memory_oom_kills == 1);
+	CHECK(stats.pids == 7 && stats.pids_limit == 4096);
+	CHECK(stats.io_read_bytes == 15 && stats.io_write_bytes == 20 &&
+	      stats.io_reads == 2 && stats.io_writes == 2);
+	scratch_remove(root);
+}
+
+static void
+what_is_missing_or_odd_is_unknown(void)
+{
+	struct cgroup_dirs dirs = { 0 };
+	struct cgroup_stats stats;
+
+	root = scratch_make();
+	add_dir(&dirs, "c");
+	cgroup_stats_read(&dirs, &stats);
+	CHECK(stats.cpu_usage_ns == CGROUP_UNKNOWN);
+	CHECK(stats.memory_limit == CGROUP_UNKNOWN);
+	CHECK(stats.io_writes == CGROUP_UNKNOWN);
+
+	put("c/cpu.stat", "usage_usec\nuser_usec x\n\nsystem_usec 1 2\n"
+			  " nr_periods 3\nthrottled_usec 99999999999999999999");
+	put("c/memory.current", "");
+	put("c/memory.max", "-5\n");
+	put("c/memory.stat", "anon -1\nfile 7z\n");
+	put("c/pids.current", "many\n");
+	put("c/pids.max", "99999999999999999999\n");
+	/* A device that was never used has no line, or an empty one. */
+	put("c/io.stat", "8:0\n\n8:16 rbytes= wbytes=x rios=3\nrbytes\n");
+	cgroup_stats_read(&dirs, &stats);
+	CHECK(stats.cpu_usage_ns == CGROUP_UNKNOWN);
+	CHECK(stats.cpu_user_ns == CGROUP_UNKNOWN);
+	CHECK(stats.cpu_system_ns == 1000);
+	CHECK(stats.cpu_periods == CGROUP_UNKNOWN);
+	CHECK(stats.memory_usage == CGROUP_UNKNOWN);
+	CHECK(stats.memory_limit == CGROUP_UNKNOWN);
+	CHECK(stats.memory_anon == CGROUP_UNKNOWN);
+	CHECK(stats.memory_file == CGROUP_UNKNOWN);
+	CHECK(stats.pids == CGROUP_UNKNOWN);
+	CHECK(stats.pids_limit == CGROUP_UNLIMITED);
+	CHECK(stats.io_read_bytes == 0 && stats.io_write_bytes == 0 &&
+	      stats.io_reads == 3 && stats.io_writes == 0);
+	scratch_remove(root);
+}
+
+static void
+freezers_of_both_versions_are_understood(void)
+{
+	struct skiff_error err = ERROR_INIT;
+	struct cgroup_dirs dirs = { 0 };
+	char text[64];
+
+	root = scratch_make();
+	add_dir(&dirs, "v2");
+	CHECK(cgroup_freezer_state(&dirs) == FREEZER_ABSENT);
+	CHECK(cgroup_set_frozen(&dirs, true, &err) == -1 &&
+	      err.code == SKIFF_UNIMPLEMENTED);
+	put("v2/cgroup.freeze", "0\n");
+	put("v2/cgroup.events", "populated 1\nfrozen 0\n");
+	CHECK(cgroup_freezer_state(&dirs) == FREEZER_THAWED);
+	CHECK(cgroup_set_frozen(&dirs, true, &err) == 0);
+	CHECK(cgroup_read(&dirs, "cgroup.freeze", text, sizeof(text)));
+	CHECK_STR(text, "1\n");
+	CHECK(cgroup_freezer_state(&dirs) == FREEZER_FREEZING);
+	put("v2/cgroup.events", "populated 1\nfrozen 1\n");
+	CHECK(cgroup_freezer_state(&dirs) == FREEZER_FROZEN);
+
+	/* In hybrid mode v1's is the one that the runtime uses. */
+	add_dir(&dirs, "freezer");
+	put("freezer/freezer.state", "FREEZING\n");
+	CHECK(cgroup_freezer_state(&dirs) == FREEZER_FREEZING);
+	put("freezer/freezer.state", "FROZEN\n");
+	CHECK(cgroup_freezer_state(&dirs) == FREEZER_FROZEN);
+	put("freezer/freezer.state", "------\n");
+	CHECK(cgroup_set_frozen(&dirs, false, &err) == 0);
+	CHECK(cgroup_read(&dirs, "freezer.state", text, sizeof(text)));
+	CHECK_STR(text, "THAWED\n");
+	CHECK(cgroup_freezer_state(&dirs) == FREEZER_THAWED);
+	scratch_remove(root);
+}
+
+TESTS(TEST(v1_is_read_controller_by_controller),
+      TEST(v2_is_read_from_one_directory),
+      TEST(what_is_missing_or_odd_is_unknown),
+      TEST(freezers_of_both_versions_are_understood))
