@@ -74,6 +74,10 @@ HANDLER(tasks_pids);
 HANDLER(tasks_delete);
 HANDLER(tasks_logs);
 
+/* metrics.c */
+HANDLER(tasks_metrics);
+HANDLER(metrics_list);
+
 /* events.c */
 HANDLER(events_all);
 HANDLER(events_of_namespace);

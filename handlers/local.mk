@@ -10,6 +10,7 @@ libhandlers_a_SOURCES = \
 	%D%/handlers.h \
 	%D%/images.c \
 	%D%/logs.c \
+	%D%/metrics.c \
 	%D%/namespaces.c \
 	%D%/operations.c \
 	%D%/outbox.c %D%/outbox.h \

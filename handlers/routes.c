@@ -133,6 +133,10 @@ static const struct route routes[] = {
 	    tasks_stop),
 	ROW(HTTP_GET, TASK "/wait", "tasks_wait", ROUTE_INLINE, "timeout",
 	    tasks_wait),
+	ROW(HTTP_GET, TASK "/metrics", "tasks_metrics", ROUTE_WORKER,
+	    "interval", tasks_metrics),
+	ROW(HTTP_GET, NS "/metrics", "metrics_list", ROUTE_WORKER, "filter*",
+	    metrics_list),
 	ROW(HTTP_GET, TASK "/pids", "tasks_pids", ROUTE_WORKER, NULL,
 	    tasks_pids),
 	/* To find the last lines it may read all of a large log. */

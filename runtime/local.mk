@@ -13,6 +13,7 @@ libruntime_a_SOURCES = \
 	%D%/container_id.c \
 	%D%/logs/reader.c %D%/logs/reader.h \
 	%D%/logs/watch.c %D%/logs/watch.h \
+	%D%/metrics.c %D%/metrics.h \
 	%D%/monitor.c %D%/monitor.h \
 	%D%/shim_client.c %D%/shim_client.h \
 	%D%/restart.c %D%/restart.h \

@@ -29,6 +29,7 @@
 #include "runtime/bundle.h"
 #include "runtime/cgroup/path.h"
 #include "runtime/logs/watch.h"
+#include "runtime/metrics.h"
 #include "runtime/restart.h"
 #include "runtime/spec/spec.h"
 #include "runtime/task_internal.h"
@@ -350,6 +351,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->log_watches = log_watches_new(tasks->monitor);
 	tasks->pool = workpool_new("task", TASK_JOB_THREADS);
 	tasks->timers = timers_new(tasks->pool);
+	tasks->metrics = metrics_new(tasks);
 	if (read_boot_id(tasks, err) < 0 || make_dirs(tasks, err) < 0 ||
 	    tasks_recover(tasks, err) < 0)
 		return -1;
@@ -370,6 +372,7 @@ tasks_close(struct tasks *tasks)
 	timers_stop(tasks->timers);
 	workpool_free(tasks->pool);
 	timers_free(tasks->timers);
+	metrics_free(tasks->metrics);
 	task_places_sweep(tasks);
 	while ((task = tasks->first) != NULL) {
 		tasks->first = task->next;

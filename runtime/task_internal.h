@@ -88,6 +88,7 @@ struct tasks {
 	struct log_watches *log_watches;
 	struct workpool *pool;
 	struct timers *timers; /* run in pool */
+	struct metrics *metrics;
 	struct lock lock;
 	struct task *first; /* guarded by lock */
 	size_t n_untried;   /* guarded by lock */

@@ -22,18 +22,28 @@
 #define FREEZE_QUICK_MS 100
 #define FREEZE_TIMEOUT_MS 10000
 #define POLL_MS 2
+#define POLLS_A_BREATH 16
 
 struct freezing {
 	struct cgroup_dirs dirs;
 	bool is_held_up; /* by a fault, as a process could be */
+	int n_polls;
 };
 
-/* Says so again, which v1 needs when a process was held up. */
+/*
+ * Says so again, which v1 needs for processes that came since. And now and
+ * then it lets them breathe: an execve(2) waits for the end of the other
+ * threads, which in v1 do not end once they are frozen.
+ */
 static bool
-is_frozen_now(const struct freezing *freezing)
+is_frozen_now(struct freezing *freezing)
 {
 	struct skiff_error gone = ERROR_INIT;
 
+	if (++freezing->n_polls % POLLS_A_BREATH == 0) {
+		(void)cgroup_set_frozen(&freezing->dirs, false, &gone);
+		(void)poll(NULL, 0, POLL_MS);
+	}
 	return cgroup_set_frozen(&freezing->dirs, true, &gone) == 0 &&
 	       cgroup_freezer_state(&freezing->dirs) == FREEZER_FROZEN &&
 	       !freezing->is_held_up;
@@ -70,8 +80,7 @@ give_up(struct task *task, const struct cgroup_dirs *dirs,
 
 /* Goes on with the step let go in between; it is held on return. */
 static int
-pursue(struct task *task, const struct freezing *freezing,
-       struct skiff_error *err)
+pursue(struct task *task, struct freezing *freezing, struct skiff_error *err)
 {
 	struct deadline deadline = deadline_in_ms(FREEZE_TIMEOUT_MS);
 	cleanup_free char *doc = NULL;
@@ -119,7 +128,7 @@ static int
 pause_step(struct task *task, char **ret_doc, int64_t *ret_revision,
 	   struct skiff_error *err)
 {
-	struct freezing freezing;
+	struct freezing freezing = { .n_polls = 0 };
 
 	if (task->state != TASK_RUNNING)
 		return task_refuse(task, "pause", err);

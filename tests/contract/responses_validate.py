@@ -303,6 +303,12 @@ def of_pause_and_stop():
     s.post(path + "/pause", expect=409)
     equal(s.post(path + "/resume").json["state"], "running")
     s.post(path + "/resume", expect=409)
+    s.get(path + "/metrics")
+    s.get(path + "/metrics?interval=1ms", expect=400)
+    with s.sse(path + "/metrics?interval=1s") as stream:
+        equal(stream.next()["event"], "metrics")
+    check(s.get(N + "/metrics?filter=id==p").json["items"])
+    s.get(N + "/metrics?filter=id", expect=400)
     s.post(path + "/stop", {"timeout": "soon"}, expect=400)
     s.post(path + "/kill", {"pid": 2147483647}, expect=404)
     pid = s.get(path + "/pids").json["processes"][0]["pid"]
@@ -311,6 +317,8 @@ def of_pause_and_stop():
           .json["state"], "stopped")
     for verb in ("pause", "resume", "stop"):
         s.post(N + "/tasks/none/" + verb, expect=404)
+    s.get(path + "/metrics", expect=409)
+    s.get(N + "/tasks/none/metrics", expect=404)
     s.delete(N + "/containers/p?force=true")
 
 

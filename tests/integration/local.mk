@@ -33,6 +33,7 @@ api_tests = \
 	%D%/bad_requests.py \
 	%D%/daemon_start.py \
 	%D%/restart_policy.py \
+	%D%/task_metrics.py \
 	%D%/task_states.py \
 	%D%/user_strings.py
 integration_tests += $(api_tests)
@@ -46,6 +47,7 @@ integration_tests += \
 	%D%/faults_kill9.py
 dist_noinst_DATA += %D%/lib_faults.py
 
+dist_noinst_DATA += %D%/lib_tasks.py
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
 	%D%/lib_pty.py %D%/lib_refusals.py %D%/lib_registry.py %D%/skifftest.py
 dist_noinst_SCRIPTS += tests/stubs/canned_daemon.py

@@ -4,50 +4,9 @@
 import threading
 
 from skifftest import *
+from lib_tasks import *
 
 needs("root", "runc", "skopeo", "docker-registry")
-
-N = "/v1/namespaces/default"
-# Each of its processes says that it is there, so that signals find it.
-OBEDIENT = ["sh", "-c", "trap 'exit 7' TERM; echo ready; "
-                        "while :; do sleep 1000 & wait; done"]
-STUBBORN = ["sh", "-c", "trap '' TERM; echo ready; "
-                        "while :; do sleep 1000 & wait; done"]
-
-
-def image(s):
-    """busybox, pulled once."""
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
-
-
-def task(name, step=""):
-    return "%s/tasks/%s%s" % (N, name, step)
-
-
-def run(s, name, args=None, **wishes):
-    """A task that is known to be at work."""
-    made = s.run(name, image(s), args or OBEDIENT, **wishes)
-    if not args:
-        until(lambda: "ready" in s.get(task(name, "/logs")).text, "output")
-    return made
-
-
-def state(s, name):
-    return s.get(task(name)).json["state"]
-
-
-def remove(s, name):
-    s.delete("%s/containers/%s?force=true" % (N, name))
-
-
-def verbs(s, name, after):
-    return [e["topic"][len("/tasks/"):] for e in s.events(after)
-            if e["topic"].startswith("/tasks/") and
-            e["event"]["container_id"] == name]
-
 
 # --- the table -----------------------------------------------------------
 
@@ -243,16 +202,9 @@ def a_daemon_that_comes_back_believes_the_freezer():
 
 
 def thaw(pid):
-    with open("/proc/%d/cgroup" % pid) as f:
-        for line in f:
-            _, controllers, path = line.rstrip("\n").split(":", 2)
-            for file, word in (("freezer.state", "THAWED"),
-                               ("cgroup.freeze", "0")):
-                name = os.path.join("/sys/fs/cgroup",
-                                    controllers or "", path[1:], file)
-                if os.path.exists(name) and path != "/":
-                    with open(name, "w") as out:
-                        out.write(word)
+    path = cgroup_file(pid, "freezer.state", "cgroup.freeze")
+    with open(path, "w") as f:
+        f.write("THAWED" if path.endswith("state") else "0")
 
 
 @test
@@ -286,7 +238,6 @@ def stop_sends_the_container_s_signal():
     run(s, "int", ["sh", "-c", "trap 'exit 5' INT; echo ready; "
                    "while :; do sleep 1000 & wait; done"],
         stop_signal="SIGINT")
-    until(lambda: "ready" in s.get(task("int", "/logs")).text, "output")
     ended = s.post(task("int", "/stop")).json
     equal((ended["state"], ended["exit_status"]), ("stopped", 5))
     # Another one is welcome, and changes nothing.
@@ -302,8 +253,7 @@ def stop_sends_the_container_s_signal():
 @test
 def what_ignores_the_signal_is_killed_when_the_time_is_up():
     s = the_daemon()
-    s.run("deaf", image(s), STUBBORN)
-    until(lambda: "ready" in s.get(task("deaf", "/logs")).text, "output")
+    run(s, "deaf", STUBBORN)
     ended = s.post(task("deaf", "/stop"), {"timeout": "100ms"}).json
     equal((ended["state"], ended["exit_status"]), ("stopped", 137))
     remove(s, "deaf")
@@ -312,8 +262,7 @@ def what_ignores_the_signal_is_killed_when_the_time_is_up():
 @test
 def a_stop_goes_on_without_its_client_and_over_a_restart():
     s = the_daemon()
-    s.run("deaf", image(s), STUBBORN)
-    until(lambda: "ready" in s.get(task("deaf", "/logs")).text, "output")
+    run(s, "deaf", STUBBORN)
     before = s.revision()
     connection = UnixConnection(s.socket)
     connection.request("POST", task("deaf", "/stop"),
