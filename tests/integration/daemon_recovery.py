@@ -1,0 +1,240 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon dies in the middle of restarts, and the machine is rebooted:
+policies go on where they were, and every run has one exit."""
+from skifftest import *
+from lib_picture import processes
+
+needs("root", "runc", "skopeo", "docker-registry", "unshare")
+
+N = "/v1/namespaces/default"
+NO_FAULTS = {"SKIFF_FAILPOINTS": None}
+
+
+def image(s):
+    name = "%s/t/busybox:1" % the_registry().host
+    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
+        s.pull(the_registry().push(busybox(), "t/busybox:1"))
+    return name
+
+
+def task_of(s, name):
+    return s.get(N + "/tasks/" + name).json
+
+
+def until_task(s, name, **fields):
+    def looked():
+        task = task_of(s, name)
+        return task if all(task.get(k) == v for k, v in fields.items()) \
+            else None
+    return until(looked, "task %s with %s" % (name, fields))
+
+
+def said(s, after, name):
+    return [e["topic"].rpartition("/")[2] for e in s.events(after)
+            if e["topic"].startswith("/tasks/")
+            and e["event"].get("container_id") == name
+            and not e["topic"].endswith("/update")]
+
+
+def gone(s, name):
+    s.delete(N + "/containers/%s?force=true" % name)
+
+
+def fifo(name):
+    path = scratch(name)
+    if not os.path.exists(path):
+        os.mkfifo(path)
+    return path
+
+
+def tell(path):
+    """One line to whoever reads the fifo."""
+    fd = os.open(path, os.O_WRONLY)
+    os.write(fd, b"go\n")
+    os.close(fd)
+
+
+def listens(s, name, path, **wishes):
+    return s.run(name, image(s), ["sh", "-c", "read x </go; exit 42"],
+                 mounts=[{"type": "bind", "source": path, "target": "/go"}],
+                 **wishes)
+
+
+@test
+def a_daemon_that_dies_in_a_restart_goes_on_with_it():
+    s = the_daemon()
+    go = fifo("go1")
+    image(s)
+    # Of each the second is the restart's, but an exit comes first.
+    for n, point in enumerate((
+            "task.exit.before=crash", "task.exit.after=crash",
+            "task.bundle.before=2*crash", "task.bundle.after=2*crash",
+            "task.shim_spawn.after=2*crash", "task.shim_ready=2*crash",
+            "task.start.before=2*crash", "task.start.after=2*crash")):
+        name = "back%d" % n
+        s.stop()
+        s.start(env={"SKIFF_FAILPOINTS": point})
+        start = s.revision()
+        listens(s, name, go, restart_policy="always")
+        tell(go)
+        s.wait_end()
+        s.start(env=NO_FAULTS)
+        task = until_task(s, name, state="running", restart_count=1)
+        os.kill(task["pid"], 0)
+        equal(said(s, start, name),
+              ["create", "start", "exit", "restart", "start"], point)
+        gone(s, name)
+    s.stop()
+    equal(processes(s.root, s.state), {})
+    s.start()
+
+
+@test
+def a_run_that_came_and_went_unrecorded_is_told_once():
+    s = the_daemon()
+    go = fifo("go2")
+    s.stop()
+    s.start(env={"SKIFF_FAILPOINTS": "task.start.after=2*crash"})
+    start = s.revision()
+    listens(s, "unsaid", go, restart_policy="on-failure:1")
+    directory = os.path.join(s.root, "tasks/default/unsaid")
+    tell(go)
+    s.wait_end()
+    tell(go)
+    until(lambda: os.path.exists(directory + "/exit"), "the second exit")
+    s.start(env=NO_FAULTS)
+    equal(s.wait_task("unsaid")["exit_status"], 42)
+    until_task(s, "unsaid", state="stopped", restart_count=1)
+    equal(said(s, start, "unsaid"),
+          ["create", "start", "exit", "restart", "start", "exit"])
+    gone(s, "unsaid")
+
+
+@test
+def a_daemon_that_starts_brings_back_what_its_policy_says():
+    s = the_daemon()
+    name = image(s)
+    policies = {"a": "always", "u": "unless-stopped", "f": "on-failure",
+                "n": "no"}
+    for task, policy in policies.items():
+        s.run(task, name, ["sleep", "1000"], restart_policy=policy)
+        s.post(N + "/tasks/%s/kill" % task, {"signal": "KILL"})
+        s.wait_task(task)
+    s.kill9()
+    s.start()
+    until_task(s, "a", state="running")
+    for task in "ufn":
+        equal(task_of(s, task)["state"], "stopped", policies[task])
+        gone(s, task)
+    # What nobody stopped comes back under either.
+    s.run("u", name, ["sleep", "1000"], restart_policy="unless-stopped")
+    pids = [task_of(s, task)["pid"] for task in "au"]
+    s.kill9()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    s.start()
+    for task, pid in zip("au", pids):
+        now = until_task(s, task, state="running")
+        check(now["pid"] != pid, now)
+        gone(s, task)
+
+
+@test
+def a_wait_is_taken_up_again_after_a_restart():
+    s = the_daemon()
+    go = fifo("go3")
+    listens(s, "awaited", go)
+    waiting = UnixConnection(s.socket, DEADLINE)
+    waiting.request("GET", N + "/tasks/awaited/wait")
+    s.kill9()
+    try:
+        waiting.getresponse()
+        raise Failed("an answer of a dead daemon")
+    except (OSError, http.client.HTTPException):
+        waiting.close()
+    s.start()
+    waiting.request("GET", N + "/tasks/awaited/wait")
+    tell(go)
+    equal(json.loads(waiting.getresponse().read())["exit_status"], 42)
+    waiting.close()
+    gone(s, "awaited")
+
+
+class Machine(Daemon):
+    """A daemon for whom the machine can be booted again."""
+
+    boots = 0
+
+    def command(self):
+        path = os.path.join(self.dir, "boot_id")
+        with open(path, "w") as f:
+            f.write("00000000-0000-0000-0000-%012d\n" % self.boots)
+        return ["unshare", "--mount", "sh", "-c",
+                'mount --bind "$0" /proc/sys/kernel/random/boot_id && '
+                'exec "$@"', path] + super().command()
+
+    def reboot(self):
+        """What ends with a machine: processes, and what /run holds."""
+        self.kill9()
+        until(lambda: not self.kill_all(), "the end of all processes")
+        shutil.rmtree(self.state)
+        self.boots += 1
+        self.start()
+
+    def kill_all(self):
+        pids = processes(self.root, self.state)
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        return pids
+
+
+@test
+def a_reboot_of_the_machine_settles_tasks_and_policies_go_on():
+    with Machine("m") as s:
+        name = image(s)
+        start = s.revision()
+        s.run("plain", name, ["sleep", "1000"])
+        s.run("always", name, ["sleep", "1000"], restart_policy="always")
+        s.run("lasting", name, ["sleep", "1000"],
+              restart_policy="unless-stopped")
+        s.run("failing", name, ["sleep", "1000"],
+              restart_policy="on-failure")
+        s.run("halted", name, ["sleep", "1000"],
+              restart_policy="unless-stopped")
+        s.post(N + "/tasks/halted/kill", {"signal": "KILL"})
+        s.wait_task("halted")
+        s.run("over", name, ["sh", "-c", "exit 5"])
+        s.wait_task("over")
+        s.post(N + "/containers", {"id": "made", "image": name,
+                                   "args": ["true"],
+                                   "restart_policy": "always"}, expect=201)
+        s.post(N + "/tasks", {"container": "made"}, expect=201)
+        s.reboot()
+        equal(s.wait_task("plain")["reason"], "host_reboot")
+        for task in ("always", "lasting", "failing"):
+            until_task(s, task, state="running", restart_count=1)
+            equal(said(s, start, task),
+                  ["create", "start", "exit", "restart", "start"])
+        exits = [e["event"] for e in s.events(start)
+                 if e["topic"] == "/tasks/exit"]
+        equal(sorted(e["container_id"] for e in exits),
+              sorted(["plain", "always", "lasting", "failing", "halted",
+                      "over", "made"]))
+        equal({e["container_id"] for e in exits if "reason" in e},
+              {"plain", "always", "lasting", "failing", "made"})
+        equal(task_of(s, "over")["exit_status"], 5)
+        # What never ran is not started, and what was stopped stays so.
+        for task in ("halted", "made", "over", "plain"):
+            equal(task_of(s, task)["state"], "stopped", task)
+        for task in s.get(N + "/containers").json["items"]:
+            gone(s, task["id"])
+        s.stop()
+        equal(processes(s.root, s.state), {})
+        s.start()
+
+
+main()
