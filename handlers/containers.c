@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "handlers/common.h"
 #include "runtime/container.h"
+#include "runtime/container_start.h"
 #include "runtime/task.h"
 
 static struct container_context
@@ -49,6 +50,21 @@ containers_list(struct request *request, void *context, struct response **ret,
 			   context);
 }
 
+/* ?start=true: *doc becomes what the container is by then. */
+static int
+start(struct services *services, const char *ns, const char *id, char **doc,
+      int64_t *ret_revision, struct skiff_error *err)
+{
+	struct container_context containers = context_of(services);
+	struct record_ref ref = { RECORD_CONTAINER, ns, id };
+
+	free(*doc);
+	*doc = NULL;
+	if (container_start(&containers, services->tasks, ns, id, err) < 0)
+		return -1;
+	return record_get(services->db, &ref, doc, ret_revision, err);
+}
+
 int
 containers_create(struct request *request, void *context, struct response **ret,
 		  struct skiff_error *err)
@@ -61,11 +77,17 @@ containers_create(struct request *request, void *context, struct response **ret,
 	char *doc;
 
 	if (take_namespace(request, &ns, err) < 0 ||
+	    request_query_bool(request, "start", false, &containers.will_start,
+			       err) < 0 ||
 	    request_json(request, &body, err) < 0 ||
 	    container_create(&containers, ns, body, request_faults(request),
 			     &doc, &revision, err) < 0)
 		return -1;
 	object = json_loads(doc, 0, NULL);
+	if (containers.will_start &&
+	    start(context, ns, json_get_text(object, "id"), &doc, &revision,
+		  err) < 0)
+		return -1;
 	*ret = created_response(request, doc, revision,
 				json_get_text(object, "id"));
 	return 0;

@@ -104,8 +104,9 @@ static const struct route routes[] = {
 
 	ROW(HTTP_GET, NS "/containers", "containers_list", ROUTE_INLINE, PAGE,
 	    containers_list),
-	ROW(HTTP_POST, NS "/containers", "containers_create", ROUTE_WORKER,
-	    NULL, containers_create),
+	/* Slow with ?start=true, as a task's creation is. */
+	ROW(HTTP_POST, NS "/containers", "containers_create", ROUTE_SLOW,
+	    "start", containers_create),
 	ROW(HTTP_GET, NS "/containers/{id}", "containers_get", ROUTE_INLINE,
 	    NULL, containers_get),
 	ROW(HTTP_PATCH, NS "/containers/{id}", "containers_patch", ROUTE_WORKER,

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/proc.h"
+#include "runtime/container_start.h"
 #include "runtime/spec/host.h"
 #include "runtime/spec/rootfs_view.h"
 #include "runtime/spec/spec.h"
@@ -167,6 +168,18 @@ make_spec(struct creation *creation, struct skiff_error *err)
 
 /* --- the record ------------------------------------------------------- */
 
+/* In labels of its own: those of the body are the request's. */
+static void
+mark_starting(json_t *object)
+{
+	json_t *labels = json_deep_copy(json_object_get(object, "labels"));
+
+	if (!labels)
+		labels = json_object();
+	json_set_text(labels, CONTAINER_STARTING, "true");
+	(void)json_object_set_new(object, "labels", labels);
+}
+
 /* The body as it was given, with what was resolved. */
 static json_t *
 make_object(const struct creation *creation, const json_t *body)
@@ -191,6 +204,8 @@ make_object(const struct creation *creation, const json_t *body)
 					  json_pack("{s:s}", "name",
 						    RUNTIME_DEFAULT));
 	(void)json_object_set(object, "spec", creation->spec);
+	if (creation->context->will_start)
+		mark_starting(object);
 	return object;
 }
 

@@ -12,6 +12,7 @@
  * Reading, listing and labels are those of every record.
  */
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -29,6 +30,8 @@ struct container_context {
 	struct content *content;
 	struct snapshots *snapshots;
 	const struct host *host;
+	/* container_create(): to be followed by container_start(). */
+	bool will_start;
 };
 
 /*

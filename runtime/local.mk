@@ -10,6 +10,7 @@ libruntime_a_SOURCES = \
 	%D%/cgroup/path.c %D%/cgroup/path.h \
 	%D%/cgroup/stats.c %D%/cgroup/stats.h \
 	%D%/container.c %D%/container.h \
+	%D%/container_start.c %D%/container_start.h \
 	%D%/container_id.c \
 	%D%/logs/reader.c %D%/logs/reader.h \
 	%D%/logs/watch.c %D%/logs/watch.h \

@@ -69,6 +69,8 @@ int tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
  * when that has changed. Never blocks.
  */
 bool tasks_are_tried(struct tasks *tasks, const char *ns, const char *id);
+/* Waits until it is known what became of the task, if that is possible. */
+void task_settle(struct tasks *tasks, const char *ns, const char *id);
 /* Shims and containers go on running. No call may be under way. */
 void tasks_close(struct tasks *tasks);
 DEFINE_CLEANUP(struct tasks *, tasks_close)

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "runtime/container_start.h"
 #include "runtime/restart.h"
 #include "runtime/task_internal.h"
 
@@ -132,6 +133,8 @@ start_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	event = json_pack("{s:s, s:i}", "container_id", write->task->id, "pid",
 			  (int)write->pid);
 	change.event = event;
+	if (container_started_in(tx, write->task->ns, write->task->id, err) < 0)
+		return -1;
 	json_set_text(write->object, "state", "running");
 	json_set_time(write->object, "started_at", clock_realtime_ns());
 	(void)json_object_del(write->object, "stop_requested_at");

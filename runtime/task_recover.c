@@ -146,6 +146,14 @@ task_make_known(struct task *task)
 	restart_recover(task);
 }
 
+void
+task_settle(struct tasks *tasks, const char *ns, const char *id)
+{
+	struct skiff_error absent = ERROR_INIT;
+
+	task_end_step(task_begin_step(tasks, ns, id, &absent));
+}
+
 static void
 release_task(void *arg)
 {

@@ -26,6 +26,8 @@
 #include "handlers/services.h"
 #include "http/server.h"
 #include "options.h"
+#include "runtime/container.h"
+#include "runtime/container_start.h"
 #include "runtime/spec/host.h"
 #include "runtime/task.h"
 #include "store/content/content.h"
@@ -146,13 +148,21 @@ open_tasks(struct daemon *daemon, struct skiff_error *err)
 		.runtime_path = daemon->host.runtime_path,
 		.cgroup_prefix = daemon->host.cgroup_prefix,
 	};
+	struct container_context containers = {
+		.db = daemon->db,
+		.content = daemon->content,
+		.snapshots = daemon->snapshots,
+		.host = &daemon->host,
+	};
 
 	if (!daemon->host.runtime_path)
 		log_warn("runc is not in PATH: containers cannot be run");
 	else if (daemon->host.runtime_warning)
 		log_warn("runc %s: %s", daemon->host.runtime_version,
 			 daemon->host.runtime_warning);
-	return tasks_open(&options, &daemon->tasks, err);
+	if (tasks_open(&options, &daemon->tasks, err) < 0)
+		return -1;
+	return containers_finish_starts(&containers, daemon->tasks, err);
 }
 
 static int

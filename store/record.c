@@ -35,11 +35,13 @@ enum {
 	RECORD_KEY,
 	RECORD_EACH,
 	RECORD_EACH_NS,
+	RECORD_EACH_LABELLED,
 	RECORD_INSERT,
 	RECORD_UPDATE,
 	RECORD_DELETE,
 	LABEL_INSERT,
 	LABEL_DELETE,
+	LABEL_EXISTS,
 	N_STATEMENTS
 };
 
@@ -60,6 +62,9 @@ static const char *const sql[N_STATEMENTS] = {
 			"ORDER BY ns, key",
 	[RECORD_EACH_NS] = "SELECT ns, key, doc FROM record WHERE kind = ?1 "
 			   "AND ns = ?2 ORDER BY key",
+	[RECORD_EACH_LABELLED] =
+	    "SELECT ns, key, doc FROM label JOIN record USING (kind, ns, key) "
+	    "WHERE kind = ?1 AND name = ?2 AND value = ?3 ORDER BY ns, key",
 	[RECORD_INSERT] = "INSERT INTO record (kind, ns, key, revision, "
 			  "created_ns, updated_ns, doc) "
 			  "VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)",
@@ -71,6 +76,8 @@ static const char *const sql[N_STATEMENTS] = {
 			 "VALUES (?1, ?2, ?3, ?4, ?5)",
 	[LABEL_DELETE] = "DELETE FROM label "
 			 "WHERE kind = ?1 AND ns = ?2 AND key = ?3",
+	[LABEL_EXISTS] = "SELECT 1 FROM label WHERE kind = ?1 AND ns = ?2 "
+			 "AND key = ?3 AND name = ?4",
 };
 
 /* --- errors --------------------------------------------------------- */
@@ -195,16 +202,12 @@ record_key_exists(struct conn *conn, enum record_kind kind, const char *key)
 	return stmt_step(stmt, &ignored) != 0;
 }
 
-int
-record_each(struct conn *conn, enum record_kind kind, const char *ns,
-	    record_fn each, void *arg, struct skiff_error *err)
+static int
+each_row(sqlite3_stmt *stmt, enum record_kind kind, record_fn each, void *arg,
+	 struct skiff_error *err)
 {
-	CLEANUP(stmt_resetp)
-	sqlite3_stmt *stmt =
-	    conn_stmt(conn, sql[ns ? RECORD_EACH_NS : RECORD_EACH]);
 	int r;
 
-	stmt_bind(stmt, ns ? "is" : "i", (int64_t)kind, ns);
 	while ((r = stmt_step(stmt, err)) > 0) {
 		struct record_ref ref = { kind, stmt_text(stmt, 0),
 					  stmt_text(stmt, 1) };
@@ -215,6 +218,42 @@ record_each(struct conn *conn, enum record_kind kind, const char *ns,
 			return -1;
 	}
 	return r;
+}
+
+int
+record_each(struct conn *conn, enum record_kind kind, const char *ns,
+	    record_fn each, void *arg, struct skiff_error *err)
+{
+	CLEANUP(stmt_resetp)
+	sqlite3_stmt *stmt =
+	    conn_stmt(conn, sql[ns ? RECORD_EACH_NS : RECORD_EACH]);
+
+	stmt_bind(stmt, ns ? "is" : "i", (int64_t)kind, ns);
+	return each_row(stmt, kind, each, arg, err);
+}
+
+int
+record_each_labelled(struct conn *conn, enum record_kind kind, const char *name,
+		     const char *value, record_fn each, void *arg,
+		     struct skiff_error *err)
+{
+	CLEANUP(stmt_resetp)
+	sqlite3_stmt *stmt = conn_stmt(conn, sql[RECORD_EACH_LABELLED]);
+
+	stmt_bind(stmt, "iss", (int64_t)kind, name, value);
+	return each_row(stmt, kind, each, arg, err);
+}
+
+bool
+record_has_label(struct conn *conn, const struct record_ref *ref,
+		 const char *name)
+{
+	CLEANUP(stmt_resetp)
+	sqlite3_stmt *stmt = conn_stmt(conn, sql[LABEL_EXISTS]);
+	struct skiff_error ignored = ERROR_INIT;
+
+	stmt_bind(stmt, "isss", (int64_t)ref->kind, ref->ns, ref->key, name);
+	return stmt_step(stmt, &ignored) > 0;
 }
 
 /* --- lists ---------------------------------------------------------- */

@@ -4,6 +4,7 @@
 bench_scripts = \
 	%D%/start_latency.py \
 	%D%/memory.py \
+	%D%/restart.py \
 	%D%/requests.py \
 	%D%/pull.py \
 	%D%/logs.py

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What skiffd and its shims weigh, and how long a restart takes.
+"""What skiffd and its shims weigh.
 
 PSS from /proc/PID/smaps_rollup: what is shared counts for its share alone.
 TASKS (default 50) containers run meanwhile.
@@ -10,7 +10,6 @@ from benchlib import *
 needs("root", "runc", "skopeo", "docker-registry")
 
 TASKS = int(os.environ.get("TASKS", "50"))
-RESTARTS = 5
 
 
 def mib(size):
@@ -45,34 +44,6 @@ def weigh():
         rows.append(shim_row(d))
         table(["", "PSS MiB", "RSS", "private dirty", "limit", "of limit"],
               rows)
-        restart(d)
-
-
-def restart(d):
-    """Killed and started again under its running tasks."""
-    ready, known = [], []
-    for _ in range(RESTARTS):
-        d.kill9()
-        start = time.perf_counter()
-        Daemon.start(d, wait=False)
-        while True:
-            try:
-                d.http = Http(d.socket)
-                d.http("GET", "/readyz")
-                break
-            except (OSError, RuntimeError):
-                time.sleep(0.001)
-        ready.append(time.perf_counter() - start)
-        while True:
-            tasks = json.loads(d.http("GET", N + "/tasks?limit=1000"))
-            if [t["state"] for t in tasks["items"]].count("running") == TASKS:
-                break
-        d.http("POST", N + "/tasks/m0/kill", {"signal": "CONT"})
-        known.append(time.perf_counter() - start)
-    table(["restart with %d running" % TASKS, "median ms", "most"], [
-        ["until /readyz says 200", ms(median(ready)), ms(max(ready))],
-        ["until all tasks are known and one hears a signal",
-         ms(median(known)), ms(max(known))]])
 
 
 def binaries():
@@ -90,7 +61,7 @@ def binaries():
 
 
 def main():
-    title("Memory and restart")
+    title("Memory")
     weigh()
     binaries()
 

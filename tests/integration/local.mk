@@ -31,6 +31,7 @@ api_tests = \
 	%D%/api_snapshots.py \
 	%D%/bad_input.py \
 	%D%/bad_requests.py \
+	%D%/container_start.py \
 	%D%/daemon_recovery.py \
 	%D%/daemon_start.py \
 	%D%/restart_policy.py \
