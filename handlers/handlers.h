@@ -69,6 +69,7 @@ HANDLER(tasks_pause);
 HANDLER(tasks_resume);
 HANDLER(tasks_kill);
 HANDLER(tasks_stop);
+HANDLER(tasks_restart);
 HANDLER(tasks_wait);
 HANDLER(tasks_pids);
 HANDLER(tasks_delete);

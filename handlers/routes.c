@@ -132,6 +132,8 @@ static const struct route routes[] = {
 	    tasks_kill),
 	ROW(HTTP_POST, TASK "/stop", "tasks_stop", ROUTE_SLOW, NULL,
 	    tasks_stop),
+	ROW(HTTP_POST, TASK "/restart", "tasks_restart", ROUTE_SLOW, NULL,
+	    tasks_restart),
 	ROW(HTTP_GET, TASK "/wait", "tasks_wait", ROUTE_INLINE, "timeout",
 	    tasks_wait),
 	ROW(HTTP_GET, TASK "/metrics", "tasks_metrics", ROUTE_WORKER,

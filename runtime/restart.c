@@ -119,6 +119,12 @@ plan(json_t *object, bool begins_anew, int64_t *ret_delay_ms)
 	*ret_delay_ms = delay_ms;
 }
 
+void
+restart_plan_now(json_t *object)
+{
+	json_set_time(restart_of(object), "at", clock_realtime_ns());
+}
+
 int
 restart_plan_exit(struct conn *conn, const struct task *task, json_t *object,
 		  int64_t *ret_delay_ms, struct skiff_error *err)
@@ -129,7 +135,7 @@ restart_plan_exit(struct conn *conn, const struct task *task, json_t *object,
 
 	*ret_delay_ms = RESTART_NEVER;
 	if (task->is_restart_asked) {
-		json_set_time(restart_of(object), "at", clock_realtime_ns());
+		restart_plan_now(object);
 		*ret_delay_ms = 0;
 		return 0;
 	}
@@ -353,13 +359,12 @@ restart_is_stop_signal(const struct task *task, int signal)
 int
 restart_note_stop(struct task *task, struct skiff_error *err)
 {
-	bool was_due = task->is_restart_due;
+	bool was_due = task->is_restart_due || task->is_restart_asked;
 	struct restart_policy policy;
 	struct conn *conn;
 	int r;
 
 	assert(lock_is_held(&task->step));
-	task->is_restart_asked = false;
 	if (task->is_stop_wanted && !was_due)
 		return 0;
 	conn = db_reader_get(task->tasks->db);
@@ -371,7 +376,20 @@ restart_note_stop(struct task *task, struct skiff_error *err)
 	    task_record_stop_wanted(task, err) < 0)
 		return -1;
 	task->is_stop_wanted = true;
+	task->is_restart_asked = false;
 	restart_schedule(task, RESTART_NEVER);
+	return 0;
+}
+
+int
+restart_ask(struct task *task, struct skiff_error *err)
+{
+	assert(lock_is_held(&task->step));
+	if (task_record_restart_wanted(task, err) < 0)
+		return -1;
+	task->is_stop_wanted = false;
+	task->is_restart_asked = true;
+	restart_schedule(task, 0);
 	return 0;
 }
 

@@ -12,6 +12,8 @@
  *	restart_count	how often it came back, for whatever reason
  *	stop_requested_at  a person ended it: only "always" brings it back, when
  *			the daemon starts
+ *	restart_requested_at  a person wants it to come back, as soon as it has
+ *			ended
  *	restart		{retries, delay, at?, error?}: how often the policy
  *			did it since a person did; the last pause in seconds;
  *			when it will be tried, while that lies ahead; why the
@@ -49,6 +51,9 @@ int restart_plan_retry(struct conn *conn, const struct task *task,
 		       json_t *object, int64_t *ret_delay_ms,
 		       struct skiff_error *err);
 
+/* Into the document: it comes back at once. */
+void restart_plan_now(json_t *object);
+
 /* The stopped task comes back after the delay; RESTART_NEVER: it does not. */
 void restart_schedule(struct task *task, int64_t delay_ms);
 /*
@@ -56,6 +61,8 @@ void restart_schedule(struct task *task, int64_t delay_ms);
  * it is done, where a policy might.
  */
 int restart_note_stop(struct task *task, struct skiff_error *err);
+/* A person wants the stopped task to run again. In the record first. */
+int restart_ask(struct task *task, struct skiff_error *err);
 /* Whether a signal sent by a person is such a wish. */
 bool restart_is_stop_signal(const struct task *task, int signal);
 

@@ -39,8 +39,10 @@ static void
 forget_run(const struct task *task, json_t *object)
 {
 	static const char *const of_a_run[] = {
-		"exit_status", "exited_at",	    "started_at",
-		"reason",      "stop_requested_at", "kill_at"
+		"exit_status",	       "exited_at",
+		"started_at",	       "reason",
+		"stop_requested_at",   "kill_at",
+		"restart_requested_at"
 	};
 	json_t *restart = json_object_get(object, "restart");
 
@@ -115,6 +117,7 @@ failed_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	restart = json_object_get(object, "restart");
 	(void)json_object_set(restart, "error", error);
 	json_set_text(object, "reason", "restart_failed");
+	(void)json_object_del(object, "restart_requested_at");
 	event = json_pack("{s:s, s:s, s:O}", "container_id", task->id, "reason",
 			  "restart_failed", "error", error);
 	if (json_object_get(restart, "at"))
@@ -159,6 +162,26 @@ task_record_restart_dropped(struct task *task, struct skiff_error *err)
 	return db_write(task->tasks->db, drop_closure, &write, err);
 }
 
+/* "stop_requested_at" or "restart_requested_at", and not the other. */
+static void
+set_wish(json_t *object, const char *wish)
+{
+	(void)json_object_del(object, "stop_requested_at");
+	(void)json_object_del(object, "restart_requested_at");
+	json_set_time(object, wish, clock_realtime_ns());
+}
+
+static int
+say_wish(struct tx *tx, const struct task *task, json_t *object,
+	 const char *wish, struct skiff_error *err)
+{
+	cleanup_json json_t *event =
+	    json_pack("{s:s, s:O}", "container_id", task->id, wish,
+		      json_object_get(object, wish));
+
+	return update(tx, task, object, "update", event, err);
+}
+
 static int
 stop_closure(struct tx *tx, void *arg, struct skiff_error *err)
 {
@@ -166,16 +189,12 @@ stop_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	const struct task *task = write->task;
 	struct record_ref ref = task_ref_of(task);
 	cleanup_json json_t *object = NULL;
-	cleanup_json json_t *event = NULL;
 
 	if (record_load(tx_conn(tx), &ref, &object, err) < 0)
 		return -1;
-	json_set_time(object, "stop_requested_at", clock_realtime_ns());
-	event = json_pack("{s:s, s:O}", "container_id", task->id,
-			  "stop_requested_at",
-			  json_object_get(object, "stop_requested_at"));
+	set_wish(object, "stop_requested_at");
 	(void)json_object_del(json_object_get(object, "restart"), "at");
-	return update(tx, task, object, "update", event, err);
+	return say_wish(tx, task, object, "stop_requested_at", err);
 }
 
 int
@@ -184,4 +203,27 @@ task_record_stop_wanted(struct task *task, struct skiff_error *err)
 	struct write write = { .task = task };
 
 	return db_write(task->tasks->db, stop_closure, &write, err);
+}
+
+static int
+ask_closure(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	const struct write *write = arg;
+	const struct task *task = write->task;
+	struct record_ref ref = task_ref_of(task);
+	cleanup_json json_t *object = NULL;
+
+	if (record_load(tx_conn(tx), &ref, &object, err) < 0)
+		return -1;
+	set_wish(object, "restart_requested_at");
+	restart_plan_now(object);
+	return say_wish(tx, task, object, "restart_requested_at", err);
+}
+
+int
+task_record_restart_wanted(struct task *task, struct skiff_error *err)
+{
+	struct write write = { .task = task };
+
+	return db_write(task->tasks->db, ask_closure, &write, err);
 }

@@ -28,6 +28,7 @@
 #define FRAME_SIZE 4096 /* of all answers; only stdin is larger */
 #define CLEANUP_TIMEOUT_MS 10000
 #define LEAVE_TIMEOUT_MS 5000
+#define DYING_MS 100 /* from a closed socket to the end of its process */
 #define SMALL_FILE_MAX 4096
 
 struct shim_client {
@@ -464,22 +465,49 @@ read_identity(const char *task_dir, struct shim_identity *ret_who,
 	return shim_identity_parse(text, ret_who, err);
 }
 
+/*
+ * The pidfd first: then the start time speaks of its process. What is only
+ * out of reach just now (descriptors, memory) says nothing about the shim.
+ */
+static int
+open_process(struct shim_client *client, struct skiff_error *err)
+{
+	struct skiff_error why = ERROR_INIT;
+	uint64_t start = 0;
+
+	if (proc_open((pid_t)client->who.shim_pid, &client->shim_fd, &why) ==
+		0 &&
+	    proc_start_time((pid_t)client->who.shim_pid, &start, &why) == 0)
+		return start == client->who.shim_start
+			   ? 0
+			   : gone(err, SKIFF_NOT_FOUND, "the shim is gone");
+	/* EINVAL: the number belongs to a thread by now. */
+	if (why.code == SKIFF_NOT_FOUND || why.sys_errno == EINVAL)
+		return gone(err, SKIFF_NOT_FOUND, "the shim is gone");
+	*err = why;
+	return -1;
+}
+
 int
 shim_connect(const char *task_dir, const char *socket, struct deadline deadline,
 	     struct shim_client **ret_client, struct skiff_error *err)
 {
 	CLEANUP(shim_client_freep)
 	struct shim_client *client = client_new(socket);
-	uint64_t start = 0;
+	struct skiff_error alive = ERROR_INIT;
 
-	/* The pidfd first: then the start time speaks of its process. */
-	if (read_identity(task_dir, &client->who, err) < 0 ||
-	    proc_open((pid_t)client->who.shim_pid, &client->shim_fd, err) < 0 ||
-	    proc_start_time((pid_t)client->who.shim_pid, &start, err) < 0 ||
-	    start != client->who.shim_start)
-		return gone(err, SKIFF_NOT_FOUND, "the shim is gone");
+	if (read_identity(task_dir, &client->who, err) < 0) {
+		/* Unreadable text was never whole: it never became ready. */
+		if (err->code == SKIFF_NOT_FOUND || err->sys_errno == 0)
+			return gone(err, SKIFF_NOT_FOUND, "the shim is gone");
+		return -1;
+	}
+	if (open_process(client, err) < 0)
+		return -1;
 	if (open_events(client, deadline, err) < 0) {
-		if (err->code == SKIFF_UNAVAILABLE)
+		if (err->code == SKIFF_UNAVAILABLE &&
+		    wait_ready(client->shim_fd, POLLIN,
+			       deadline_in_ms(DYING_MS), &alive) == 0)
 			err->code = SKIFF_NOT_FOUND;
 		return -1;
 	}

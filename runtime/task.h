@@ -138,6 +138,15 @@ int task_stop(struct tasks *tasks, const char *ns, const char *id,
  */
 int task_delete(struct tasks *tasks, const char *ns, const char *id,
 		bool want_force, json_t **ret_exit, struct skiff_error *err);
+/*
+ * Stops it in the same way unless it is stopped, and starts it again: see
+ * runtime/restart.h. Returns when the signal is sent; the rest is done by
+ * the daemon, or the next one. What comes of it the events tell: start, or
+ * restart-failed.
+ */
+int task_restart(struct tasks *tasks, const char *ns, const char *id,
+		 const struct task_stop *stop, int64_t *ret_kill_in_ns,
+		 struct skiff_error *err);
 /* [{pid, ppid, uid, name}] of every process in the task's cgroup. */
 int task_pids(struct tasks *tasks, const char *ns, const char *id,
 	      json_t **ret_pids, struct skiff_error *err);

@@ -237,8 +237,10 @@ int task_record_exited(struct task *task, const struct shim_exit *exit,
 int task_record_state(struct task *task, enum task_state state,
 		      const char *verb, char **ret_doc, int64_t *ret_revision,
 		      struct skiff_error *err);
-/* A person wants it stopped, and SIGKILL follows at kill_at_ns. */
-int task_record_stop(struct task *task, int64_t kill_at_ns,
+/*
+ * A person wants it stopped, or restarted; SIGKILL follows at kill_at_ns.
+ */
+int task_record_stop(struct task *task, int64_t kill_at_ns, bool is_restart,
 		     struct skiff_error *err);
 /* exit is recorded with its event first, unless it was already. */
 int task_record_delete(struct task *task, const struct shim_exit *exit,
@@ -252,7 +254,9 @@ int task_record_restart_failed(struct task *task, const struct skiff_error *why,
 			       int64_t *ret_delay_ms, struct skiff_error *err);
 /* It was to come back, and shall not any more. */
 int task_record_restart_dropped(struct task *task, struct skiff_error *err);
+/* A person wants the stopped task to stay so, or to come back now. */
 int task_record_stop_wanted(struct task *task, struct skiff_error *err);
+int task_record_restart_wanted(struct task *task, struct skiff_error *err);
 
 /* --- what tasks of a namespace share, runtime/task_places.c ------------- */
 

@@ -55,7 +55,8 @@ struct write {
 	enum task_state state;
 	const char *verb;
 	int64_t kill_at_ns;
-	json_t *object; /* the new document */
+	bool is_restart; /* follows the stop */
+	json_t *object;	 /* the new document */
 };
 
 static void
@@ -189,24 +190,30 @@ stop_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	struct record_ref ref = task_ref_of(write->task);
 	cleanup_json json_t *event = NULL;
 	struct change change = { .verb = "update" };
+	const char *wish;
 
 	if (load(write, tx, err) < 0)
 		return -1;
-	json_set_time(write->object, "stop_requested_at", clock_realtime_ns());
+	wish = write->is_restart ? "restart_requested_at" : "stop_requested_at";
+	(void)json_object_del(write->object, "stop_requested_at");
+	(void)json_object_del(write->object, "restart_requested_at");
+	json_set_time(write->object, wish, clock_realtime_ns());
 	json_set_time(write->object, "kill_at", write->kill_at_ns);
 	event = json_pack("{s:s, s:O, s:O}", "container_id", write->task->id,
-			  "stop_requested_at",
-			  json_object_get(write->object, "stop_requested_at"),
-			  "kill_at", json_object_get(write->object, "kill_at"));
+			  wish, json_object_get(write->object, wish), "kill_at",
+			  json_object_get(write->object, "kill_at"));
 	change.event = event;
 	return record_update(tx, &ref, write->object, &change, err);
 }
 
 int
-task_record_stop(struct task *task, int64_t kill_at_ns, struct skiff_error *err)
+task_record_stop(struct task *task, int64_t kill_at_ns, bool is_restart,
+		 struct skiff_error *err)
 {
 	CLEANUP(write_done)
-	struct write write = { .task = task, .kill_at_ns = kill_at_ns };
+	struct write write = { .task = task,
+			       .kill_at_ns = kill_at_ns,
+			       .is_restart = is_restart };
 
 	return db_write(task->tasks->db, stop_closure, &write, err);
 }

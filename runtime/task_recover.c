@@ -196,6 +196,8 @@ add_recorded(void *arg, const char *ns, const char *id, json_t *object,
 	task->has_terminal = json_get_bool(object, "terminal");
 	task->is_stop_wanted =
 	    json_object_get(object, "stop_requested_at") != NULL;
+	task->is_restart_asked =
+	    json_object_get(object, "restart_requested_at") != NULL;
 	task->is_restart_due =
 	    json_object_get(json_object_get(object, "restart"), "at") != NULL;
 	task->is_known = false;

@@ -231,28 +231,61 @@ send_stop(struct task *task, int signal, struct skiff_error *err)
 	return task_thaw(task, &doc, &revision, err);
 }
 
+/* The wish is written down; then the signal, and in time SIGKILL. */
 static int
-stop_step(struct task *task, struct task_stop *stop, struct skiff_error *err)
+begin_stop(struct task *task, struct task_stop *stop, bool is_restart,
+	   struct skiff_error *err)
 {
 	int64_t kill_at_ns;
 
-	if (fault_hit(FAULT_TASK_STOP_BEFORE, err) < 0)
-		return -1;
-	/* It may be about to come back. */
-	if (!task_is_live(task))
-		return restart_note_stop(task, err);
 	if (complete(task, stop, err) < 0 || task_say_start(task, err) < 0)
 		return -1;
 	kill_at_ns = clock_realtime_ns() + stop->timeout_ns;
-	if (task_record_stop(task, kill_at_ns, err) < 0)
+	if (task_record_stop(task, kill_at_ns, is_restart, err) < 0)
 		return -1;
-	task->is_stop_wanted = true;
-	task->is_restart_asked = false;
+	task->is_stop_wanted = !is_restart;
+	task->is_restart_asked = is_restart;
 	task_kill_later(task, kill_at_ns);
 	if (fault_hit(FAULT_TASK_STOP_AFTER, err) < 0)
 		return -1;
 	return send_stop(task, stop->timeout_ns > 0 ? stop->signal : SIGKILL,
 			 err);
+}
+
+static int
+stop_step(struct task *task, struct task_stop *stop, struct skiff_error *err)
+{
+	if (fault_hit(FAULT_TASK_STOP_BEFORE, err) < 0)
+		return -1;
+	/* It may be about to come back. */
+	if (!task_is_live(task))
+		return restart_note_stop(task, err);
+	return begin_stop(task, stop, /* is_restart= */ false, err);
+}
+
+static int
+restart_step(struct task *task, struct task_stop *stop, struct skiff_error *err)
+{
+	if (task_is_live(task))
+		return begin_stop(task, stop, /* is_restart= */ true, err);
+	return restart_ask(task, err);
+}
+
+int
+task_restart(struct tasks *tasks, const char *ns, const char *id,
+	     const struct task_stop *stop, int64_t *ret_kill_in_ns,
+	     struct skiff_error *err)
+{
+	CLEANUP(task_end_stepp)
+	struct task *task = task_begin_step(tasks, ns, id, err);
+	struct task_stop wish = *stop;
+
+	if (!task)
+		return -1;
+	if (restart_step(task, &wish, err) < 0)
+		return err_wrap(err, "restart task %s", id);
+	*ret_kill_in_ns = task_is_live(task) ? wish.timeout_ns : 0;
+	return 0;
 }
 
 int

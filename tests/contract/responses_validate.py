@@ -315,7 +315,9 @@ def of_pause_and_stop():
     s.post(path + "/kill", {"signal": "CONT", "pid": pid})
     equal(s.post(path + "/stop", {"signal": "TERM", "timeout": 0})
           .json["state"], "stopped")
-    for verb in ("pause", "resume", "stop"):
+    equal(s.post(path + "/restart").json["restart_count"], 1)
+    s.post(path + "/restart", {"timeout": "soon"}, expect=400)
+    for verb in ("pause", "resume", "stop", "restart"):
         s.post(N + "/tasks/none/" + verb, expect=404)
     s.get(path + "/metrics", expect=409)
     s.get(N + "/tasks/none/metrics", expect=404)

@@ -36,6 +36,7 @@ api_tests = \
 	%D%/daemon_start.py \
 	%D%/restart_policy.py \
 	%D%/task_metrics.py \
+	%D%/task_restart.py \
 	%D%/task_states.py \
 	%D%/user_strings.py
 integration_tests += $(api_tests)
