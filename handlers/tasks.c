@@ -8,10 +8,14 @@
 
 #include "handlers/handlers.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/strbuf.h"
 #include "handlers/common.h"
 #include "handlers/settling.h"
 #include "runtime/task.h"
@@ -108,15 +112,70 @@ tasks_get(struct request *request, void *context, struct response **ret,
 	return answer_settled(request, context, ref.ns, ref.key, get, ret, err);
 }
 
+static void
+check_patch_fields(const json_t *body, struct json_faults *faults)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)body, key, value) {
+		CLEANUP(strbuf_done) struct strbuf pointer = STRBUF_INIT;
+
+		json_pointer_add(&pointer, key);
+		if (strcmp(key, "labels") != 0 && strcmp(key, "resources") != 0)
+			json_fault(faults, pointer.buf,
+				   "cannot be updated; only labels and "
+				   "resources can");
+	}
+}
+
+/* {"resources": {…}, "labels": {…}} */
+static int
+update(struct request *request, struct services *services,
+       const struct record_ref *ref, const json_t *body, struct response **ret,
+       struct skiff_error *err)
+{
+	const json_t *labels = json_object_get(body, "labels");
+	struct json_faults *faults = request_faults(request);
+	struct change change = { 0 };
+	cleanup_free char *doc = NULL;
+	int64_t revision;
+	int64_t if_match;
+
+	if (take_if_match(request, &if_match, err) < 0)
+		return -1;
+	check_patch_fields(body, faults);
+	task_limits_check(json_object_get(body, "resources"), faults);
+	if (labels)
+		label_patch_check(labels, "/labels", faults);
+	if (check_faults(request, err) < 0 ||
+	    task_update(services->tasks, ref->ns, ref->key,
+			json_object_get(body, "resources"), if_match, &doc,
+			&revision, err) < 0)
+		return -1;
+	if (labels) {
+		free(STEAL_PTR(doc));
+		if (record_patch_labels(services->db, ref, labels, &change,
+					&doc, &revision, err) < 0)
+			return -1;
+	}
+	*ret = document_response(200, STEAL_PTR(doc), revision);
+	return 0;
+}
+
 int
 tasks_patch(struct request *request, void *context, struct response **ret,
 	    struct skiff_error *err)
 {
 	struct record_ref ref;
+	json_t *body;
 
-	if (take_task(request, &ref, err) < 0)
+	if (take_task(request, &ref, err) < 0 ||
+	    request_json(request, &body, err) < 0)
 		return -1;
-	return answer_label_patch(request, context, &ref, ret, err);
+	if (!json_object_get(body, "resources"))
+		return answer_label_patch(request, context, &ref, ret, err);
+	return update(request, context, &ref, body, ret, err);
 }
 
 /* An action that knows no field takes no body, or {}. */

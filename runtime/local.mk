@@ -7,6 +7,7 @@ libruntime_a_SOURCES = \
 	%D%/bundle.c %D%/bundle.h \
 	%D%/cgroup/file.c %D%/cgroup/file.h \
 	%D%/cgroup/freezer.c %D%/cgroup/freezer.h \
+	%D%/cgroup/limits.c %D%/cgroup/limits.h \
 	%D%/cgroup/path.c %D%/cgroup/path.h \
 	%D%/cgroup/stats.c %D%/cgroup/stats.h \
 	%D%/container.c %D%/container.h \
@@ -25,6 +26,7 @@ libruntime_a_SOURCES = \
 	%D%/task_plan.c \
 	%D%/task_record.c \
 	%D%/task_recover.c \
+	%D%/task_limits.c \
 	%D%/task_pause.c \
 	%D%/task_places.c \
 	%D%/task_processes.c \

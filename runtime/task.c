@@ -55,6 +55,33 @@ spawn_shim(struct task *task, struct skiff_error *err)
 	return shim_spawn(&options, &task->client, err);
 }
 
+/* Undoes spawn_shim(). */
+static void
+drop_shim(struct task *task)
+{
+	struct skiff_error undo = ERROR_INIT;
+	struct shim_exit exit;
+
+	if (shim_delete(task->client, /* force= */ true,
+			deadline_in_ms(TASK_STEP_TIMEOUT_MS), &exit, &undo) < 0)
+		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
+			    task->id);
+}
+
+/* A task that is made, and limited as it shall be. */
+static int
+spawn_limited(struct task *task, const json_t *spec, struct skiff_error *err)
+{
+	if (spawn_shim(task, err) < 0)
+		return -1;
+	if (task_limits_begin(task, spec, err) == 0)
+		return 0;
+	drop_shim(task);
+	shim_client_free(task->client);
+	task->client = NULL;
+	return -1;
+}
+
 int
 task_spawn(struct task *task, bool is_renewal, struct skiff_error *err)
 {
@@ -73,7 +100,7 @@ task_spawn(struct task *task, bool is_renewal, struct skiff_error *err)
 	if (fault_hit(FAULT_TASK_BUNDLE_BEFORE, err) < 0 ||
 	    bundle_make(&bundle, err) < 0)
 		return -1;
-	if (spawn_shim(task, err) == 0)
+	if (spawn_limited(task, bundle.spec, err) == 0)
 		return 0;
 	if (!is_renewal && bundle_remove(task->dir, &undo) < 0)
 		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
@@ -87,7 +114,6 @@ create_step(struct task *task, char **ret_doc, int64_t *ret_revision,
 	    struct skiff_error *err)
 {
 	struct skiff_error undo = ERROR_INIT;
-	struct shim_exit exit;
 
 	if (task_spawn(task, /* is_renewal= */ false, err) < 0)
 		return -1;
@@ -101,10 +127,7 @@ create_step(struct task *task, char **ret_doc, int64_t *ret_revision,
 	return 0;
 
 delete_shim:
-	if (shim_delete(task->client, /* force= */ true,
-			deadline_in_ms(TASK_STEP_TIMEOUT_MS), &exit, &undo) < 0)
-		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
-			    task->id);
+	drop_shim(task);
 	if (bundle_remove(task->dir, &undo) < 0)
 		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
 			    task->id);

@@ -17,10 +17,10 @@
  * What each state allows; all else is SKIFF_FAILED_PRECONDITION, with the
  * state in it:
  *
- *	created   start, kill, stop, delete
- *	running   pause, kill, stop
- *	pausing   resume, kill, stop
- *	paused    resume, kill, stop
+ *	created   start, kill, stop, update, delete
+ *	running   pause, kill, stop, update
+ *	pausing   resume, kill, stop, update
+ *	paused    resume, kill, stop, update
  *	stopped   stop (which only keeps it so), delete
  *
  * Order in the event log, for each task: create < start < exit < delete.
@@ -38,6 +38,7 @@
 
 struct bus;
 struct db;
+struct json_faults;
 struct snapshots;
 struct tasks;
 
@@ -100,6 +101,21 @@ int task_pause(struct tasks *tasks, const char *ns, const char *id,
 	       char **ret_doc, int64_t *ret_revision, struct skiff_error *err);
 int task_resume(struct tasks *tasks, const char *ns, const char *id,
 		char **ret_doc, int64_t *ret_revision, struct skiff_error *err);
+
+/*
+ * What is wrong with limits to be set, by JSON pointer below /resources:
+ * memory, memory_swap, cpus, cpu_shares, pids, cpuset_cpus, cpuset_mems,
+ * as those of a container; null or -1 lifts one.
+ */
+void task_limits_check(const json_t *resources, struct json_faults *faults);
+/*
+ * Sets limits of a task that has not ended, all or none; they hold for its
+ * later runs, too. Given to task_limits_check() before.
+ * SKIFF_FAILED_PRECONDITION, reason limit_below_use: it uses more.
+ */
+int task_update(struct tasks *tasks, const char *ns, const char *id,
+		const json_t *resources, int64_t if_match, char **ret_doc,
+		int64_t *ret_revision, struct skiff_error *err);
 
 struct task_kill {
 	int signal;

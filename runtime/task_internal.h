@@ -68,6 +68,7 @@ struct task {
 	char *cgroups_path; /* or NULL */
 	char *runtime;	    /* path; NULL: the default */
 	bool has_terminal;
+	json_t *resources;  /* limits set since it was made, or NULL */
 	int64_t kill_at_ns; /* SIGKILL follows then; 0: no stop under way */
 	/* Of the present run; NULL when the shim is out of reach. */
 	struct shim_client *client;
@@ -141,6 +142,16 @@ bool task_is_live(const struct task *task);
 /* The cgroups that init was put into when the task was created. */
 int task_cgroups(const struct task *task, struct cgroup_dirs *ret_dirs,
 		 struct skiff_error *err);
+
+/* --- limits, runtime/task_limits.c --------------------------------------- */
+
+/*
+ * For a task that was just made: the limits of its spec hold, or
+ * SKIFF_FAILED_PRECONDITION with reason limits_not_applied; those that
+ * were set since are set again.
+ */
+int task_limits_begin(struct task *task, const json_t *spec,
+		      struct skiff_error *err);
 
 /* --- pause and resume, runtime/task_pause.c ------------------------------ */
 
@@ -242,6 +253,10 @@ int task_record_state(struct task *task, enum task_state state,
  */
 int task_record_stop(struct task *task, int64_t kill_at_ns, bool is_restart,
 		     struct skiff_error *err);
+/* resources are those of the task from now on. */
+int task_record_resources(struct task *task, const json_t *resources,
+			  int64_t if_match, char **ret_doc,
+			  int64_t *ret_revision, struct skiff_error *err);
 /* exit is recorded with its event first, unless it was already. */
 int task_record_delete(struct task *task, const struct shim_exit *exit,
 		       json_t **ret_exit, struct skiff_error *err);

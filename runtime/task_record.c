@@ -56,7 +56,9 @@ struct write {
 	const char *verb;
 	int64_t kill_at_ns;
 	bool is_restart; /* follows the stop */
-	json_t *object;	 /* the new document */
+	const json_t *resources;
+	int64_t if_match;
+	json_t *object; /* the new document */
 };
 
 static void
@@ -216,6 +218,40 @@ task_record_stop(struct task *task, int64_t kill_at_ns, bool is_restart,
 			       .is_restart = is_restart };
 
 	return db_write(task->tasks->db, stop_closure, &write, err);
+}
+
+static int
+resources_closure(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	struct write *write = arg;
+	struct record_ref ref = task_ref_of(write->task);
+	cleanup_json json_t *event = NULL;
+	struct change change = { .verb = "update",
+				 .if_match = write->if_match };
+
+	if (load(write, tx, err) < 0)
+		return -1;
+	event = json_pack("{s:s, s:O}", "container_id", write->task->id,
+			  "resources", write->resources);
+	change.event = event;
+	(void)json_object_set(write->object, "resources",
+			      (json_t *)write->resources);
+	return record_update(tx, &ref, write->object, &change, err);
+}
+
+int
+task_record_resources(struct task *task, const json_t *resources,
+		      int64_t if_match, char **ret_doc, int64_t *ret_revision,
+		      struct skiff_error *err)
+{
+	CLEANUP(write_done)
+	struct write write = { .task = task,
+			       .resources = resources,
+			       .if_match = if_match };
+
+	if (db_write(task->tasks->db, resources_closure, &write, err) < 0)
+		return -1;
+	return give_document(&write, ret_doc, ret_revision);
 }
 
 static json_t *

@@ -77,4 +77,6 @@
 	X(TASK_START_AFTER, "task.start.after", "start")                       \
 	X(TASK_START_BEFORE, "task.start.before", "start")                     \
 	X(TASK_STOP_AFTER, "task.stop.after", "exit")                          \
-	X(TASK_STOP_BEFORE, "task.stop.before", "exit")
+	X(TASK_STOP_BEFORE, "task.stop.before", "exit")                        \
+	X(TASK_UPDATE_AFTER, "task.update.after", "pause")                     \
+	X(TASK_UPDATE_BEFORE, "task.update.before", "pause")

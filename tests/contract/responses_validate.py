@@ -303,6 +303,9 @@ def of_pause_and_stop():
     s.post(path + "/pause", expect=409)
     equal(s.post(path + "/resume").json["state"], "running")
     s.post(path + "/resume", expect=409)
+    s.patch(path, {"resources": {"pids": 50, "cpus": None},
+                   "labels": {"a": "b"}})
+    s.patch(path, {"resources": {"pids": 0}}, expect=400)
     s.get(path + "/metrics")
     s.get(path + "/metrics?interval=1ms", expect=400)
     with s.sse(path + "/metrics?interval=1s") as stream:
@@ -315,11 +318,11 @@ def of_pause_and_stop():
     s.post(path + "/kill", {"signal": "CONT", "pid": pid})
     equal(s.post(path + "/stop", {"signal": "TERM", "timeout": 0})
           .json["state"], "stopped")
+    s.get(path + "/metrics", expect=409)
     equal(s.post(path + "/restart").json["restart_count"], 1)
     s.post(path + "/restart", {"timeout": "soon"}, expect=400)
     for verb in ("pause", "resume", "stop", "restart"):
         s.post(N + "/tasks/none/" + verb, expect=404)
-    s.get(path + "/metrics", expect=409)
     s.get(N + "/tasks/none/metrics", expect=404)
     s.delete(N + "/containers/p?force=true")
 

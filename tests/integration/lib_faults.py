@@ -129,7 +129,7 @@ class Life:
         self.task = self.base + "/tasks/c"
         self.again = False  # the step was tried before
         self.steps = [self.pull, self.create, self.create_task, self.start,
-                      self.pause, self.resume, self.stop, self.exit,
+                      self.pause, self.update, self.resume, self.stop, self.exit,
                       self.delete_task, self.delete_container,
                       self.delete_image, self.delete_namespace]
 
@@ -194,6 +194,11 @@ class Life:
               self.state() == "stopped", "output")
         if self.state() != "stopped":
             self.ask("POST", self.task + "/pause", repeat=(409,))
+
+    def update(self):
+        if self.state() != "stopped":
+            self.ask("PATCH", self.task, {"resources": {"pids": 100}},
+                     repeat=(409,))
 
     def resume(self):
         if self.state() in ("paused", "pausing"):

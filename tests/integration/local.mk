@@ -35,6 +35,7 @@ api_tests = \
 	%D%/daemon_recovery.py \
 	%D%/daemon_start.py \
 	%D%/restart_policy.py \
+	%D%/task_limits.py \
 	%D%/task_metrics.py \
 	%D%/task_restart.py \
 	%D%/task_states.py \

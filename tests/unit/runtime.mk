@@ -15,12 +15,12 @@ tests_unit_test_shim_proto_LDADD = libruntime.a libbase.a
 tests_unit_test_log_reader_SOURCES = tests/unit/test_log_reader.c
 tests_unit_test_log_reader_LDADD = libruntime.a libbase.a
 TESTS += tests/unit/test_shim_proto tests/unit/test_log_reader
-check_PROGRAMS += tests/unit/test_cgroup_stats tests/unit/test_timers
-tests_unit_test_cgroup_stats_SOURCES = tests/unit/test_cgroup_stats.c
-tests_unit_test_cgroup_stats_LDADD = libruntime.a libbase.a
+check_PROGRAMS += tests/unit/test_cgroup_files tests/unit/test_timers
+tests_unit_test_cgroup_files_SOURCES = tests/unit/test_cgroup_files.c
+tests_unit_test_cgroup_files_LDADD = libruntime.a libbase.a
 tests_unit_test_timers_SOURCES = tests/unit/test_timers.c
 tests_unit_test_timers_LDADD = libruntime.a libbase.a
-TESTS += tests/unit/test_cgroup_stats tests/unit/test_timers
+TESTS += tests/unit/test_cgroup_files tests/unit/test_timers
 
 check_PROGRAMS += tests/unit/test_container
 tests_unit_test_container_SOURCES = tests/unit/test_container.c

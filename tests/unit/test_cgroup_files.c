@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cgroup statistics from files as kernels write them, and as they do not.
+ * Cgroup statistics, limits and freezers, from files as kernels write them, and
+ * as they do not.
  */
 #include "config.h"
 
@@ -10,6 +11,7 @@
 
 #include "runtime/cgroup/file.h"
 #include "runtime/cgroup/freezer.h"
+#include "runtime/cgroup/limits.h"
 #include "runtime/cgroup/stats.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/tap.h"
@@ -206,7 +208,105 @@ freezers_of_both_versions_are_understood(void)
 	scratch_remove(root);
 }
 
+static void
+expect(const char *path, const char *text)
+{
+	struct skiff_error err = ERROR_INIT;
+	cleanup_free char *whole = xasprintf("%s/%s", root, path);
+	cleanup_free char *found = NULL;
+
+	CHECK(fs_read_file(AT_FDCWD, whole, 4096, &found, NULL, &err) == 0);
+	CHECK_STR(found, text);
+}
+
+/* A write does not cut off what was longer: each begins empty. */
+static void
+empty_v2_files(void)
+{
+	static const char *const files[] = {
+		"c/memory.max", "c/memory.swap.max", "c/cpu.max",
+		"c/cpu.weight", "c/pids.max",	     "c/cpuset.cpus",
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		put(files[i], "");
+}
+
+static void
+limits_of_v2_are_written_in_its_words(void)
+{
+	struct cgroup_limits limits = CGROUP_LIMITS_INIT;
+	struct skiff_error err = ERROR_INIT;
+	struct cgroup_dirs dirs = { 0 };
+
+	root = scratch_make();
+	add_dir(&dirs, "c");
+	empty_v2_files();
+	limits.memory = 64 << 20;
+	limits.memory_swap = 96 << 20;
+	limits.cpu_quota_us = 50000;
+	limits.cpu_period_us = 100000;
+	limits.cpu_shares = 1024;
+	limits.pids = 10;
+	(void)snprintf(limits.cpuset_cpus, sizeof(limits.cpuset_cpus), "0-1");
+	CHECK(cgroup_limits_set(&dirs, &limits, &err) == 0);
+	expect("c/memory.max", "67108864");
+	expect("c/memory.swap.max", "33554432");
+	expect("c/cpu.max", "50000 100000");
+	expect("c/cpu.weight", "39");
+	expect("c/pids.max", "10");
+	expect("c/cpuset.cpus", "0-1");
+
+	empty_v2_files();
+	limits.memory = limits.memory_swap = CGROUP_UNLIMITED;
+	limits.cpu_quota_us = limits.pids = CGROUP_UNLIMITED;
+	limits.cpu_shares = CGROUP_UNLIMITED;
+	(void)snprintf(limits.cpuset_cpus, sizeof(limits.cpuset_cpus), "*");
+	CHECK(cgroup_limits_set(&dirs, &limits, &err) == 0);
+	expect("c/memory.max", "max");
+	expect("c/memory.swap.max", "max");
+	expect("c/cpu.max", "max 100000");
+	expect("c/cpu.weight", "39");
+	expect("c/pids.max", "max");
+	expect("c/cpuset.cpus", "\n");
+	scratch_remove(root);
+}
+
+static void
+limits_below_use_or_unknown_to_the_kernel_are_refused(void)
+{
+	struct cgroup_limits limits = CGROUP_LIMITS_INIT;
+	struct skiff_error err = ERROR_INIT;
+	struct cgroup_dirs dirs = { 0 };
+
+	root = scratch_make();
+	add_dir(&dirs, "c");
+	put("c/memory.max", "");
+	put("c/memory.current", "50000000\n");
+	put("c/memory.stat", "anon 1\ninactive_file 20000000\n");
+	put("c/pids.current", "5\n");
+	limits.memory = 29999999;
+	CHECK(cgroup_limits_set(&dirs, &limits, &err) == -1);
+	CHECK(err.code == SKIFF_FAILED_PRECONDITION);
+	CHECK_STR(err.reason, "limit_below_use");
+	CHECK_STR(err.field, "/resources/memory");
+	expect("c/memory.max", "");
+	limits.memory = 32 << 20;
+	CHECK(cgroup_limits_set(&dirs, &limits, &err) == 0);
+	limits.memory = CGROUP_UNKNOWN;
+	limits.pids = 4;
+	CHECK(cgroup_limits_set(&dirs, &limits, &err) == -1);
+	CHECK_STR(err.field, "/resources/pids");
+	limits.pids = 5;
+	CHECK(cgroup_limits_set(&dirs, &limits, &err) == -1);
+	CHECK(err.code == SKIFF_FAILED_PRECONDITION);
+	CHECK_STR(err.reason, "limits_not_applied");
+	scratch_remove(root);
+}
+
 TESTS(TEST(v1_is_read_controller_by_controller),
       TEST(v2_is_read_from_one_directory),
       TEST(what_is_missing_or_odd_is_unknown),
+      TEST(limits_of_v2_are_written_in_its_words),
+      TEST(limits_below_use_or_unknown_to_the_kernel_are_refused),
       TEST(freezers_of_both_versions_are_understood))
