@@ -16,6 +16,8 @@
 #include "runtime/container_start.h"
 #include "runtime/task.h"
 
+#define FORCE_TRIES 8
+
 static struct container_context
 context_of(const struct services *services)
 {
@@ -70,26 +72,28 @@ containers_create(struct request *request, void *context, struct response **ret,
 		  struct skiff_error *err)
 {
 	struct container_context containers = context_of(context);
-	cleanup_json json_t *object = NULL;
-	int64_t revision;
-	const char *ns;
+	struct container_request wanted = { 0 };
+	struct container_made made;
 	json_t *body;
-	char *doc;
 
-	if (take_namespace(request, &ns, err) < 0 ||
-	    request_query_bool(request, "start", false, &containers.will_start,
+	if (take_namespace(request, &wanted.ns, err) < 0 ||
+	    request_query_bool(request, "dry_run", false, &wanted.is_dry, err) <
+		0 ||
+	    request_query_bool(request, "start", false, &wanted.will_start,
 			       err) < 0 ||
-	    request_json(request, &body, err) < 0 ||
-	    container_create(&containers, ns, body, request_faults(request),
-			     &doc, &revision, err) < 0)
+	    request_json(request, &body, err) < 0)
 		return -1;
-	object = json_loads(doc, 0, NULL);
-	if (containers.will_start &&
-	    start(context, ns, json_get_text(object, "id"), &doc, &revision,
-		  err) < 0)
+	wanted.body = body;
+	/* A plan of what would be started is one of what would be made. */
+	wanted.will_start = wanted.will_start && !wanted.is_dry;
+	if (container_create(&containers, &wanted, request_faults(request),
+			     &made, err) < 0 ||
+	    (wanted.will_start && start(context, wanted.ns, made.id, &made.doc,
+					&made.revision, err) < 0))
 		return -1;
-	*ret = created_response(request, doc, revision,
-				json_get_text(object, "id"));
+	*ret = wanted.is_dry ? document_response(200, made.doc, 0)
+			     : created_response(request, made.doc,
+						made.revision, made.id);
 	return 0;
 }
 
@@ -104,28 +108,148 @@ containers_get(struct request *request, void *context, struct response **ret,
 	return answer_record(context, &ref, ret, err);
 }
 
+/* ?mask=a,b&mask=c → the names; a label's may hold what it likes but ",". */
+static void
+take_mask(struct request *request, struct strv *mask)
+{
+	const char *text;
+	size_t at = 0;
+
+	while ((text = request_query_next(request, "mask", &at)) != NULL)
+		while (*text) {
+			size_t len = strcspn(text, ",");
+
+			if (len > 0)
+				strv_addf(mask, "%.*s", (int)len, text);
+			text += len;
+			text += *text == ',';
+		}
+}
+
+static int
+answer_update(struct request *request, void *context, enum update_kind kind,
+	      struct response **ret, struct skiff_error *err)
+{
+	CLEANUP(strv_done) struct strv mask = STRV_INIT;
+	struct container_context containers = context_of(context);
+	struct container_update update = { .kind = kind, .mask = &mask };
+	struct container_made made;
+	struct record_ref ref;
+	json_t *body;
+
+	if (take_container(request, &ref, err) < 0 ||
+	    request_json(request, &body, err) < 0 ||
+	    take_if_match(request, &update.if_match, err) < 0)
+		return -1;
+	take_mask(request, &mask);
+	if (mask.n > 0)
+		update.kind = UPDATE_MASK;
+	update.ns = ref.ns;
+	update.id = ref.key;
+	update.body = body;
+	if (container_update(&containers, &update, request_faults(request),
+			     &made, err) < 0)
+		return -1;
+	*ret = document_response(200, made.doc, made.revision);
+	return 0;
+}
+
 int
 containers_patch(struct request *request, void *context, struct response **ret,
 		 struct skiff_error *err)
 {
-	struct record_ref ref;
-
-	if (take_container(request, &ref, err) < 0)
-		return -1;
-	return answer_label_patch(request, context, &ref, ret, err);
+	return answer_update(request, context, UPDATE_MERGE, ret, err);
 }
 
-/* With force: the task first, if there is one. */
+int
+containers_put(struct request *request, void *context, struct response **ret,
+	       struct skiff_error *err)
+{
+	return answer_update(request, context, UPDATE_REPLACE, ret, err);
+}
+
+struct rename_body {
+	char *id;
+};
+
+static const struct json_field rename_fields[] = {
+	JSON_TEXT(struct rename_body, id, "id", JSON_REQUIRED | JSON_NOT_EMPTY),
+};
+
+static int
+take_new_id(struct request *request, struct rename_body *body,
+	    struct skiff_error *err)
+{
+	struct json_faults *faults = request_faults(request);
+	struct skiff_error fault = ERROR_INIT;
+	json_t *json;
+
+	if (request_json(request, &json, err) < 0)
+		return -1;
+	json_decode(json, "", rename_fields, ARRAY_SIZE(rename_fields), body,
+		    faults);
+	if (body->id && id_check("container", body->id, &fault) < 0)
+		json_fault(faults, "/id", "%s", fault.text);
+	return check_faults(request, err);
+}
+
+int
+containers_rename(struct request *request, void *context, struct response **ret,
+		  struct skiff_error *err)
+{
+	struct container_context containers = context_of(context);
+	struct rename_body body = { 0 };
+	struct container_made made;
+	struct record_ref ref;
+	int64_t if_match;
+	int r = -1;
+
+	if (take_container(request, &ref, err) == 0 &&
+	    take_if_match(request, &if_match, err) == 0 &&
+	    take_new_id(request, &body, err) == 0)
+		r = container_rename(&containers, &ref, body.id, if_match,
+				     &made, err);
+	json_release(rename_fields, ARRAY_SIZE(rename_fields), &body);
+	if (r == 0)
+		*ret = document_response(200, made.doc, made.revision);
+	return r;
+}
+
+/* Killing comes first, so what would then be refused must be asked before. */
 static int
 remove_task(struct services *services, const struct record_ref *ref,
-	    struct skiff_error *err)
+	    int64_t if_match, struct skiff_error *err)
 {
 	cleanup_json json_t *exit = NULL;
 
+	if (container_check(services->db, ref, if_match, err) < 0)
+		return -1;
 	if (task_delete(services->tasks, ref->ns, ref->key,
 			/* want_force= */ true, &exit, err) == 0)
 		return 0;
-	return err->code == SKIFF_NOT_FOUND ? 0 : -1;
+	if (err->code != SKIFF_NOT_FOUND)
+		return -1;
+	*err = (struct skiff_error)ERROR_INIT;
+	return 0;
+}
+
+/* Somebody may make a new task each time. */
+static int
+remove_by_force(struct services *services, const struct record_ref *ref,
+		int64_t if_match, struct skiff_error *err)
+{
+	struct container_context containers = context_of(services);
+
+	for (int i = 0;; i++) {
+		if (remove_task(services, ref, if_match, err) < 0)
+			return -1;
+		if (container_delete(&containers, ref->ns, ref->key, if_match,
+				     err) == 0)
+			return 0;
+		if (err->code != SKIFF_FAILED_PRECONDITION || i == FORCE_TRIES)
+			return -1;
+		*err = (struct skiff_error)ERROR_INIT;
+	}
 }
 
 int
@@ -133,19 +257,19 @@ containers_delete(struct request *request, void *context, struct response **ret,
 		  struct skiff_error *err)
 {
 	struct container_context containers = context_of(context);
-	struct services *services = context;
 	struct record_ref ref;
 	bool want_force;
 	int64_t if_match;
+	int r;
 
 	if (take_container(request, &ref, err) < 0 ||
 	    take_if_match(request, &if_match, err) < 0 ||
 	    request_query_bool(request, "force", false, &want_force, err) < 0)
 		return -1;
-	if (want_force && remove_task(services, &ref, err) < 0)
-		return -1;
-	if (container_delete(&containers, ref.ns, ref.key, if_match, err) < 0)
-		return -1;
-	*ret = response_empty(204);
-	return 0;
+	r = want_force
+		? remove_by_force(context, &ref, if_match, err)
+		: container_delete(&containers, ref.ns, ref.key, if_match, err);
+	if (r == 0)
+		*ret = response_empty(204);
+	return r;
 }

@@ -57,6 +57,8 @@ HANDLER(containers_list);
 HANDLER(containers_create);
 HANDLER(containers_get);
 HANDLER(containers_patch);
+HANDLER(containers_put);
+HANDLER(containers_rename);
 HANDLER(containers_delete);
 
 /* tasks.c, stop.c, wait.c, logs.c */

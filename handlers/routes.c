@@ -106,11 +106,15 @@ static const struct route routes[] = {
 	    containers_list),
 	/* Slow with ?start=true, as a task's creation is. */
 	ROW(HTTP_POST, NS "/containers", "containers_create", ROUTE_SLOW,
-	    "start", containers_create),
+	    "dry_run start", containers_create),
 	ROW(HTTP_GET, NS "/containers/{id}", "containers_get", ROUTE_INLINE,
 	    NULL, containers_get),
 	ROW(HTTP_PATCH, NS "/containers/{id}", "containers_patch", ROUTE_WORKER,
-	    NULL, containers_patch),
+	    "mask*", containers_patch),
+	ROW(HTTP_PUT, NS "/containers/{id}", "containers_put", ROUTE_WORKER,
+	    NULL, containers_put),
+	ROW(HTTP_POST, NS "/containers/{id}/rename", "containers_rename",
+	    ROUTE_WORKER, NULL, containers_rename),
 	ROW(HTTP_DELETE, NS "/containers/{id}", "containers_delete", ROUTE_SLOW,
 	    "force", containers_delete),
 

@@ -7,7 +7,7 @@
  * record (RECORD_CONTAINER, store/record.h) holds all of it:
  *
  *	{id, image?, image_digest?, runtime: {name, options?}, snapshotter?,
- *	 snapshot_key?, spec, …} and the wishes as they were given.
+ *	 snapshot_key?, spec, spec_origin, …} and the wishes as given.
  *
  * Reading, listing and labels are those of every record.
  */
@@ -16,11 +16,14 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/id.h"
 #include "base/json.h"
+#include "base/strv.h"
 #include "store/db.h"
 
 struct content;
 struct host;
+struct record_ref;
 struct snapshots;
 
 #define RUNTIME_DEFAULT "runc"
@@ -30,30 +33,86 @@ struct container_context {
 	struct content *content;
 	struct snapshots *snapshots;
 	const struct host *host;
-	/* container_create(): to be followed by container_start(). */
-	bool will_start;
+};
+
+struct container_request {
+	const char *ns;
+	const json_t *body; /* runtime/spec/wishes.h */
+	bool is_dry;	    /* the answer alone: nothing is written */
+	bool will_start;    /* container_start() follows */
+};
+
+struct container_made {
+	char id[ID_MAX + 1];
+	char *doc;	  /* the caller's */
+	int64_t revision; /* 0 of a dry run */
 };
 
 /*
- * body: the request (runtime/spec/wishes.h). With faults of the body -1
- * and err as json_faults_to_error() makes it; the list is the caller's.
- * SKIFF_ALREADY_EXISTS: nothing is left of the loser. SKIFF_NOT_FOUND: no
- * such image. SKIFF_FAILED_PRECONDITION: reason "image_not_unpacked",
+ * With faults of the body -1 and err as json_faults_to_error() makes it;
+ * the list is the caller's. SKIFF_ALREADY_EXISTS: nothing is left of the
+ * loser. SKIFF_NOT_FOUND: no such image, or snapshot of the client.
+ * SKIFF_FAILED_PRECONDITION: reason "image_not_unpacked",
  * "image_invalid_config", "image_invalid_rootfs".
  */
-int container_create(const struct container_context *context, const char *ns,
-		     const json_t *body, struct json_faults *faults,
-		     char **ret_doc, int64_t *ret_revision,
+int container_create(const struct container_context *context,
+		     const struct container_request *request,
+		     struct json_faults *faults, struct container_made *ret,
 		     struct skiff_error *err);
 
 /* "calm-otter-3f9a07": 13 characters at least, for people; returns buf. */
 #define CONTAINER_ID_SIZE 40
 const char *container_random_id(char buf[CONTAINER_ID_SIZE]);
 
+enum update_kind {
+	UPDATE_MERGE,	/* a merge patch, RFC 7396 */
+	UPDATE_MASK,	/* the fields of mask, as the body has them or not */
+	UPDATE_REPLACE, /* the body is the whole */
+};
+
+struct container_update {
+	const char *ns;
+	const char *id;
+	enum update_kind kind;
+	const json_t *body;
+	/* "labels.a", "extensions.x", "runtime.options", "spec", "env" … */
+	const struct strv *mask;
+	int64_t if_match; /* as in struct change */
+};
+
 /*
- * Removes the record and the snapshot that was made with it.
- * SKIFF_FAILED_PRECONDITION, reason "task_exists", with the task's state,
- * while it has a task. if_match as in struct change.
+ * A running task is not touched: the next one is made from the container
+ * as it is then. Fields that say what the container is (id, image,
+ * snapshotter, snapshot_key, runtime.name) are faults by name.
+ *
+ * A change of wishes that shape the spec makes it anew from them and the
+ * image's config, which must be there as it was: else
+ * SKIFF_FAILED_PRECONDITION, reason "image_changed". A changed spec is the
+ * client's from then on, and the wishes that it replaces go.
+ */
+int container_update(const struct container_context *context,
+		     const struct container_update *update,
+		     struct json_faults *faults, struct container_made *ret,
+		     struct skiff_error *err);
+
+/*
+ * Another id, in one transaction; the snapshot keeps its key.
+ * SKIFF_ALREADY_EXISTS; SKIFF_FAILED_PRECONDITION, reason "task_exists".
+ */
+int container_rename(const struct container_context *context,
+		     const struct record_ref *ref, const char *new_id,
+		     int64_t if_match, struct container_made *ret,
+		     struct skiff_error *err);
+
+/* SKIFF_NOT_FOUND, and SKIFF_ABORTED as a change with if_match would. */
+int container_check(struct db *db, const struct record_ref *ref,
+		    int64_t if_match, struct skiff_error *err);
+
+/*
+ * Removes the record and its snapshot, unless another container has that,
+ * too, or its label containerd.io/gc.root keeps it. SKIFF_FAILED_PRECONDITION,
+ * reason "task_exists", with the task's state, while it has a task. if_match as
+ * in struct change.
  */
 int container_delete(const struct container_context *context, const char *ns,
 		     const char *id, int64_t if_match, struct skiff_error *err);

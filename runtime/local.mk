@@ -13,6 +13,11 @@ libruntime_a_SOURCES = \
 	%D%/container.c %D%/container.h \
 	%D%/container_start.c %D%/container_start.h \
 	%D%/container_id.c \
+	%D%/container_internal.h \
+	%D%/container_make.c \
+	%D%/container_remove.c \
+	%D%/container_rename.c \
+	%D%/container_update.c \
 	%D%/logs/reader.c %D%/logs/reader.h \
 	%D%/logs/watch.c %D%/logs/watch.h \
 	%D%/metrics.c %D%/metrics.h \

@@ -6,6 +6,7 @@ libstore_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 STORE_LIBS = libstore.a $(SQLITE_LIBS) $(ARCHIVE_LIBS) $(CURL_LIBS) \
 	$(YAJL_LIBS) $(ISAL_LIBS) $(ZSTD_LIBS) $(BASE_LIBS)
 libstore_a_SOURCES = \
+	%D%/container_use.c %D%/container_use.h \
 	%D%/db.c %D%/db.h %D%/db_internal.h \
 	%D%/image.c %D%/image.h \
 	%D%/image_config.c %D%/image_config.h \
@@ -23,7 +24,8 @@ nodist_libstore_a_SOURCES = %D%/migrations.c
 # One a line, in order; the number is the schema's.
 MIGRATIONS = \
 	%D%/migrations/0001_records_and_events.sql \
-	%D%/migrations/0002_snapshots.sql
+	%D%/migrations/0002_snapshots.sql \
+	%D%/migrations/0003_container_snapshots.sql
 EMBED = build-aux/embed.sh
 EXTRA_DIST += $(EMBED) $(MIGRATIONS)
 CLEANFILES += %D%/migrations.c

@@ -38,6 +38,7 @@ enum {
 	RECORD_EACH_LABELLED,
 	RECORD_INSERT,
 	RECORD_UPDATE,
+	RECORD_RENAME,
 	RECORD_DELETE,
 	LABEL_INSERT,
 	LABEL_DELETE,
@@ -70,6 +71,9 @@ static const char *const sql[N_STATEMENTS] = {
 			  "VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)",
 	[RECORD_UPDATE] = "UPDATE record SET revision = ?4, updated_ns = ?5, "
 			  "doc = ?6 WHERE kind = ?1 AND ns = ?2 AND key = ?3",
+	[RECORD_RENAME] = "UPDATE record SET revision = ?4, updated_ns = ?5, "
+			  "doc = ?6, key = ?7 "
+			  "WHERE kind = ?1 AND ns = ?2 AND key = ?3",
 	[RECORD_DELETE] = "DELETE FROM record "
 			  "WHERE kind = ?1 AND ns = ?2 AND key = ?3",
 	[LABEL_INSERT] = "INSERT INTO label (kind, ns, key, name, value) "
@@ -97,17 +101,17 @@ record_error(struct skiff_error *err, enum skiff_code code,
 	return err_object(err, noun, key);
 }
 
-static int
-check_match(const struct record_ref *ref, const struct change *change,
-	    int64_t revision, struct skiff_error *err)
+int
+record_match(const struct record_ref *ref, int64_t revision, int64_t if_match,
+	     struct skiff_error *err)
 {
 	char text[96];
 
-	if (!change || change->if_match == 0 || change->if_match == revision)
+	if (if_match == 0 || if_match == revision)
 		return 0;
 	(void)snprintf(text, sizeof(text),
 		       "revision is %" PRId64 ", not %" PRId64, revision,
-		       change->if_match);
+		       if_match);
 	return record_error(err, SKIFF_ABORTED, ref, text);
 }
 
@@ -522,7 +526,8 @@ before_change(struct tx *tx, const struct record_ref *ref,
 		return -1;
 	if (r == 0)
 		return record_error(err, SKIFF_NOT_FOUND, ref, "not found");
-	if (check_match(ref, change, sqlite3_column_int64(stmt, 1), err) < 0)
+	if (record_match(ref, sqlite3_column_int64(stmt, 1),
+			 change ? change->if_match : 0, err) < 0)
 		return -1;
 	if (ret_created_ns)
 		*ret_created_ns = sqlite3_column_int64(stmt, 2);
@@ -562,6 +567,36 @@ record_update(struct tx *tx, const struct record_ref *ref, json_t *object,
 	    run_for(tx, sql[LABEL_DELETE], ref, err) < 0)
 		return -1;
 	return write_labels(tx->conn, ref, object, err);
+}
+
+int
+record_rename(struct tx *tx, const struct record_ref *ref, const char *key,
+	      json_t *object, const struct change *change,
+	      struct skiff_error *err)
+{
+	CLEANUP(stmt_resetp)
+	sqlite3_stmt *stmt = conn_stmt(tx->conn, sql[RECORD_RENAME]);
+	const struct record_ref renamed = { ref->kind, ref->ns, key };
+	struct stamps stamps = { .updated_ns = tx->now_ns };
+	cleanup_free char *doc = NULL;
+
+	if (before_change(tx, ref, change, &stamps.created_ns, NULL, err) < 0)
+		return -1;
+	if (record_exists(tx->conn, &renamed))
+		return record_error(err, SKIFF_ALREADY_EXISTS, &renamed,
+				    "already exists");
+	stamp(&renamed, &stamps, object);
+	if (tell(tx, &renamed, CHANGE_UPDATE, change, object, &stamps.revision,
+		 err) < 0)
+		return -1;
+	stamp(&renamed, &stamps, object);
+	doc = json_text(object);
+	stmt_bind(stmt, "issiiss", (int64_t)ref->kind, ref->ns, ref->key,
+		  stamps.revision, stamps.updated_ns, doc, key);
+	if (stmt_run(stmt, err) < 0 ||
+	    run_for(tx, sql[LABEL_DELETE], ref, err) < 0)
+		return -1;
+	return write_labels(tx->conn, &renamed, object, err);
 }
 
 int

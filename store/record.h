@@ -114,9 +114,16 @@ bool record_has_label(struct conn *conn, const struct record_ref *ref,
  */
 int record_insert(struct tx *tx, const struct record_ref *ref, json_t *object,
 		  const struct change *change, struct skiff_error *err);
+/* SKIFF_ABORTED unless if_match is 0 or the revision. */
+int record_match(const struct record_ref *ref, int64_t revision,
+		 int64_t if_match, struct skiff_error *err);
 /* Replaces the document; created_at is kept. SKIFF_NOT_FOUND, SKIFF_ABORTED. */
 int record_update(struct tx *tx, const struct record_ref *ref, json_t *object,
 		  const struct change *change, struct skiff_error *err);
+/* The same under another key. SKIFF_ALREADY_EXISTS: that is taken. */
+int record_rename(struct tx *tx, const struct record_ref *ref, const char *key,
+		  json_t *object, const struct change *change,
+		  struct skiff_error *err);
 int record_delete(struct tx *tx, const struct record_ref *ref,
 		  const struct change *change, struct skiff_error *err);
 

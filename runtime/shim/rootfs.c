@@ -359,9 +359,12 @@ check_system_dir(struct shim *shim, const char *name, struct skiff_error *err)
 			   : bad_rootfs(err, path, "is not a directory");
 	if (errno != ENOENT)
 		return err_errno(err, errno, "root filesystem: %s", path);
-	if (mkdirat(shim->rootfs_fd, name, 0755) < 0)
-		return err_errno(err, errno, "root filesystem: mkdir %s", path);
-	return 0;
+	if (mkdirat(shim->rootfs_fd, name, 0755) == 0)
+		return 0;
+	return errno == EROFS
+		   ? bad_rootfs(err, path,
+				"is missing, and it cannot be written to")
+		   : err_errno(err, errno, "root filesystem: mkdir %s", path);
 }
 
 static int
@@ -401,6 +404,9 @@ make_component(struct shim *shim, char path[PATH_MAX], bool is_dir,
 	if (make_leaf(parent, slash + 1, is_dir) == 0)
 		return 0;
 	saved = errno;
+	if (saved == EROFS)
+		return bad_rootfs(err, path,
+				  "is missing, and it cannot be written to");
 	n = readlinkat(parent, slash + 1, link, sizeof(link) - 1);
 	if (saved != EEXIST || n <= 0)
 		return err_errno(err, saved, "root filesystem: make %s", path);

@@ -370,6 +370,27 @@ spec_adopt(const json_t *spec, const struct host *host, const char *ns,
 	return copy;
 }
 
+void
+spec_rename(json_t *spec, const struct spec_names *names)
+{
+	cleanup_free char *old_path =
+	    cgroups_path(names->host, names->ns, names->old_id);
+	cleanup_free char *new_path =
+	    cgroups_path(names->host, names->ns, names->new_id);
+	const char *path = spec_cgroups_path(spec);
+	char old_name[HOSTNAME_MAX + 1];
+	char new_name[HOSTNAME_MAX + 1];
+
+	if (path && strcmp(path, old_path) == 0)
+		json_set_text(json_object_get(spec, "linux"), "cgroupsPath",
+			      new_path);
+	default_hostname(names->old_id, old_name);
+	default_hostname(names->new_id, new_name);
+	if (!names->keep_hostname &&
+	    strcmp(json_get_text(spec, "hostname"), old_name) == 0)
+		json_set_text(spec, "hostname", new_name);
+}
+
 const char *
 spec_own_root(const json_t *spec)
 {

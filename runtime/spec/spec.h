@@ -57,6 +57,16 @@ void spec_check(const json_t *spec, const char *prefix, const struct host *host,
 json_t *spec_adopt(const json_t *spec, const struct host *host, const char *ns,
 		   const char *id);
 
+/* What a spec says of its container's id, for another id. */
+struct spec_names {
+	const struct host *host;
+	const char *ns;
+	const char *old_id;
+	const char *new_id;
+	bool keep_hostname; /* it was wished */
+};
+void spec_rename(json_t *spec, const struct spec_names *names);
+
 /* root.path when it is the client's own directory, else NULL; borrowed. */
 const char *spec_own_root(const json_t *spec);
 /* linux.cgroupsPath, or NULL; borrowed. */

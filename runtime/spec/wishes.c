@@ -92,6 +92,15 @@ static const struct json_field runtime_option_fields[] = {
 };
 
 bool
+wish_exists(const char *field)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(wish_fields); i++)
+		if (strcmp(wish_fields[i].name, field) == 0)
+			return true;
+	return false;
+}
+
+bool
 wish_shapes_spec(const char *field)
 {
 	return wish_is_one_of(field, spec_fields, ARRAY_SIZE(spec_fields));
@@ -203,6 +212,14 @@ check_annotations(const struct wishes *wishes, struct json_faults *faults)
 }
 
 static void
+check_extensions(const struct wishes *wishes, struct json_faults *faults)
+{
+	if (json_object_get(wishes->extensions, ""))
+		json_fault(faults, "/extensions/",
+			   "its name must not be empty");
+}
+
+static void
 check_seccomp(const struct wishes *wishes, struct json_faults *faults)
 {
 	const char *name = json_string_value(wishes->seccomp);
@@ -270,6 +287,7 @@ wishes_decode(const json_t *body, struct wishes *ret_wishes,
 		check_seccomp(ret_wishes, faults);
 	check_sysctls(ret_wishes, faults);
 	check_annotations(ret_wishes, faults);
+	check_extensions(ret_wishes, faults);
 	check_origin(body, faults);
 }
 

@@ -124,6 +124,8 @@ void wishes_check_host(struct wishes *wishes, const struct host *host,
 		       struct json_faults *faults);
 void wishes_done(struct wishes *wishes);
 
+/* Whether a body may have a field of that name. */
+bool wish_exists(const char *field);
 /*
  * Whether a field of the body is one that the spec is made from, so that
  * there is no room for it beside a client's own spec.

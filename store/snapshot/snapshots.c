@@ -23,6 +23,7 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "store/container_use.h"
 #include "store/record.h"
 #include "store/snapshot/snapshot_internal.h"
 
@@ -263,6 +264,23 @@ find_active(struct conn *conn, const struct commit *commit,
 	return err_object(err, "snapshot", commit->key);
 }
 
+/* A container's snapshot goes with the last container that has it. */
+static int
+refuse_used(struct conn *conn, const char *ns, const char *key,
+	    struct skiff_error *err)
+{
+	cleanup_free char *id = NULL;
+	int r = container_use_find(conn, ns, key, &id, err);
+
+	if (r <= 0)
+		return r;
+	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+		      "container %s stands on the snapshot, which goes with it",
+		      id);
+	(void)err_reason(err, "snapshot_in_use");
+	return err_object(err, "snapshot", key);
+}
+
 /* Nobody verified what a client wrote: no chain id, so nobody shares it. */
 static int
 commit_in(struct tx *tx, void *arg, struct skiff_error *err)
@@ -278,7 +296,8 @@ commit_in(struct tx *tx, void *arg, struct skiff_error *err)
 		.committed_from = commit->key,
 	};
 
-	if (find_active(tx_conn(tx), commit, &row, err) < 0)
+	if (find_active(tx_conn(tx), commit, &row, err) < 0 ||
+	    refuse_used(tx_conn(tx), commit->ns, commit->key, err) < 0)
 		return -1;
 	row.kind = SNAPSHOT_COMMITTED;
 	if (snapshot_insert(tx, &snapshot, &commit->object, err) < 0)
@@ -361,29 +380,12 @@ struct removal {
 	int64_t if_match;
 };
 
-/* A container's snapshot has the container's id, and goes with it. */
-static int
-refuse_used(struct tx *tx, const struct removal *removal,
-	    struct skiff_error *err)
-{
-	const struct record_ref ref = { RECORD_CONTAINER, removal->ns,
-					removal->key };
-
-	if (!record_exists(tx_conn(tx), &ref))
-		return 0;
-	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
-		      "container %s stands on the snapshot, which goes with it",
-		      removal->key);
-	(void)err_reason(err, "snapshot_in_use");
-	return err_object(err, "snapshot", removal->key);
-}
-
 static int
 remove_in(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	const struct removal *removal = arg;
 
-	if (refuse_used(tx, removal, err) < 0)
+	if (refuse_used(tx_conn(tx), removal->ns, removal->key, err) < 0)
 		return -1;
 
 	return snapshot_remove_in(removal->snapshots, tx, removal->ns,

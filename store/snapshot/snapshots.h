@@ -74,7 +74,10 @@ int snapshot_prepare_in(struct snapshot_dir *dir, struct tx *tx,
 void snapshot_dir_free(struct snapshot_dir *dir);
 DEFINE_CLEANUP(struct snapshot_dir *, snapshot_dir_free)
 
-/* Active → committed under a new name; durable before it is said. */
+/*
+ * Active → committed under a new name; durable before it is said.
+ * SKIFF_FAILED_PRECONDITION, reason "snapshot_in_use": a container has it.
+ */
 int snapshot_commit(struct snapshots *snapshots, const char *ns,
 		    const char *name, const char *key, const json_t *labels,
 		    json_t **ret_object, struct skiff_error *err);

@@ -47,6 +47,9 @@ BODIES = {
         capabilities={"add": ["CAP_KILL"], "drop": ["ALL"]},
         runtime={"name": "runc", "options": {"args": ["--debug"]}})),
     "containers_patch": (N + "/containers/none", LABELS),
+    "containers_put": (N + "/containers/none", dict(
+        LABELS, image="none", args=["true"])),
+    "containers_rename": (N + "/containers/none/rename", {"id": "other"}),
     "tasks_create": (N + "/tasks", {"container": "none"}),
     "tasks_patch": (N + "/tasks/none", LABELS),
     "tasks_start": (N + "/tasks/none/start", {}),

@@ -22,7 +22,11 @@ tests_unit_test_timers_SOURCES = tests/unit/test_timers.c
 tests_unit_test_timers_LDADD = libruntime.a libbase.a
 TESTS += tests/unit/test_cgroup_files tests/unit/test_timers
 
-check_PROGRAMS += tests/unit/test_container
-tests_unit_test_container_SOURCES = tests/unit/test_container.c
+check_PROGRAMS += tests/unit/test_container tests/unit/test_container_update
+tests_unit_test_container_SOURCES = tests/unit/test_container.c \
+	tests/unit/container_help.h
 tests_unit_test_container_LDADD = $(RUNTIME_LIBS)
-TESTS += tests/unit/test_container
+tests_unit_test_container_update_SOURCES = tests/unit/test_container_update.c \
+	tests/unit/container_help.h
+tests_unit_test_container_update_LDADD = $(RUNTIME_LIBS)
+TESTS += tests/unit/test_container tests/unit/test_container_update

@@ -1,148 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Containers as records: one of two that race, what a loser leaves, what a
- * task forbids. The image is made up here; its one layer is a snapshot.
+ * task forbids.
  */
 #include "config.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/cleanup.h"
 #include "base/fault.h"
-#include "base/fs.h"
-#include "base/json.h"
-#include "runtime/container.h"
-#include "runtime/spec/host.h"
-#include "store/image_content.h"
-#include "store/record.h"
-#include "store/snapshot/snapshots.h"
-#include "tests/unit/tap.h"
+#include "tests/unit/container_help.h"
 
-#define LAYER                                                                  \
-	"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b" \
-	"855"
 #define N_RACERS 8
-
-static char top[64];
-static struct host host = { .cgroup_prefix = "/skiff-01234567",
-			    .capabilities = UINT64_MAX,
-			    .rlimit_hard = { [RLIMIT_NOFILE] = 1024 } };
-static struct container_context context;
-
-/* Stands in for the content store: every name is this image. */
-int
-image_content_load(struct db *db, struct content *content, const char *ns,
-		   const char *name, const char *platform,
-		   struct image_content **ret_image, struct skiff_error *err)
-{
-	struct image_content *image;
-
-	(void)db;
-	(void)content;
-	(void)ns;
-	(void)platform;
-	if (strcmp(name, "absent") == 0)
-		return err_not_found(err, "image", name);
-	image = xcalloc(1, sizeof(*image));
-	image->config = xcalloc(1, sizeof(*image->config));
-	image->config->architecture = xstrdup("amd64");
-	strv_add(&image->config->cmd, "sh");
-	image->config->stop_signal = xstrdup("SIGQUIT");
-	image->config->n_diff_ids = 1;
-	image->config->diff_ids = xcalloc(1, sizeof(struct digest));
-	CHECK(digest_parse(LAYER, &image->config->diff_ids[0], err) == 0);
-	CHECK(digest_parse(LAYER, &image->target, err) == 0);
-	*ret_image = image;
-	return 0;
-}
-
-void
-image_content_free(struct image_content *image)
-{
-	if (!image)
-		return;
-	free(image->config->architecture);
-	free(image->config->stop_signal);
-	free(image->config->diff_ids);
-	strv_done(&image->config->cmd);
-	free(image->config);
-	free(image);
-}
-
-static void
-open_all(void)
-{
-	struct skiff_error err = ERROR_INIT;
-
-	(void)snprintf(top, sizeof(top), "/tmp/skiff-container.XXXXXX");
-	CHECK(mkdtemp(top) != NULL);
-	context = (struct container_context){ .host = &host };
-	CHECK(db_open(top, NULL, &context.db, &err) == 0);
-	CHECK(snapshots_open(context.db, top, &context.snapshots, &err) == 0);
-}
-
-static void
-close_all(void)
-{
-	struct skiff_error err = ERROR_INIT;
-
-	snapshots_close(context.snapshots);
-	db_close(context.db);
-	CHECK(fs_remove_tree(AT_FDCWD, top, &err) == 0);
-}
-
-static void
-unpack(void)
-{
-	CLEANUP(snapshot_dir_freep) struct snapshot_dir *dir = NULL;
-	struct skiff_error err = ERROR_INIT;
-
-	CHECK(snapshot_dir_make(context.snapshots, &dir, &err) == 0);
-	CHECK(layer_commit(dir,
-			   &(struct layer_request){ .ns = "ns",
-						    .chain_id = LAYER },
-			   &err) == 0);
-}
-
-/* The document, or NULL with *err. */
-static json_t *
-create(const char *text, struct skiff_error *err)
-{
-	CLEANUP(json_faults_done) struct json_faults faults = JSON_FAULTS_INIT;
-	cleanup_json json_t *body = NULL;
-	cleanup_free char *doc = NULL;
-	json_t *made = NULL;
-	int64_t revision = 0;
-
-	*err = (struct skiff_error)ERROR_INIT;
-	CHECK(json_parse(text, strlen(text), &body, err) == 0);
-	if (container_create(&context, "ns", body, &faults, &doc, &revision,
-			     err) < 0)
-		return NULL;
-	CHECK(json_parse(doc, strlen(doc), &made, err) == 0);
-	CHECK(revision > 0 && json_get_int(made, "revision", 0) == revision);
-	return made;
-}
-
-static int
-count_snapshot_dirs(void)
-{
-	cleanup_free char *path = xasprintf("%s/snapshots/overlay", top);
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	int n = 0;
-
-	while (dir && (entry = readdir(dir)) != NULL)
-		n += entry->d_name[0] >= '0' && entry->d_name[0] <= '9';
-	if (dir)
-		(void)closedir(dir);
-	return n;
-}
 
 static void
 a_container_has_its_image_snapshot_and_spec(void)
@@ -194,14 +62,14 @@ race(void *arg)
 {
 	CLEANUP(json_faults_done) struct json_faults faults = JSON_FAULTS_INIT;
 	struct skiff_error err = ERROR_INIT;
-	cleanup_free char *doc = NULL;
 	cleanup_json json_t *body =
 	    json_pack("{s:s, s:s}", "id", "a", "image", "i");
-	int64_t revision;
+	const struct container_request request = { .ns = "ns", .body = body };
+	struct container_made made;
 	enum skiff_code *code = arg;
 
-	(void)container_create(&context, "ns", body, &faults, &doc, &revision,
-			       &err);
+	(void)container_create(&context, &request, &faults, &made, &err);
+	free(made.doc);
 	*code = err.code;
 	return NULL;
 }
