@@ -108,13 +108,18 @@ containers_get(struct request *request, void *context, struct response **ret,
 	return answer_record(context, &ref, ret, err);
 }
 
-/* ?mask=a,b&mask=c → the names; a label's may hold what it likes but ",". */
-static void
-take_mask(struct request *request, struct strv *mask)
+/*
+ * ?mask=a,b&mask=c → the names, 1; a label's may hold what it likes but a
+ * comma. 0: there is no mask.
+ */
+static int
+take_mask(struct request *request, struct strv *mask, struct skiff_error *err)
 {
 	const char *text;
 	size_t at = 0;
 
+	if (!request_query(request, "mask"))
+		return 0;
 	while ((text = request_query_next(request, "mask", &at)) != NULL)
 		while (*text) {
 			size_t len = strcspn(text, ",");
@@ -124,6 +129,9 @@ take_mask(struct request *request, struct strv *mask)
 			text += len;
 			text += *text == ',';
 		}
+	return mask->n > 0 ? 1
+			   : err_set(err, SKIFF_INVALID_ARGUMENT,
+				     "mask must name a field");
 }
 
 static int
@@ -136,13 +144,16 @@ answer_update(struct request *request, void *context, enum update_kind kind,
 	struct container_made made;
 	struct record_ref ref;
 	json_t *body;
+	int r;
 
 	if (take_container(request, &ref, err) < 0 ||
 	    request_json(request, &body, err) < 0 ||
 	    take_if_match(request, &update.if_match, err) < 0)
 		return -1;
-	take_mask(request, &mask);
-	if (mask.n > 0)
+	r = take_mask(request, &mask, err);
+	if (r < 0)
+		return -1;
+	if (r > 0)
 		update.kind = UPDATE_MASK;
 	update.ns = ref.ns;
 	update.id = ref.key;

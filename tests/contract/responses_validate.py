@@ -58,7 +58,7 @@ def merged_and_matched(s, path):
     s.patch(path, {"labels": {"color": None}}, headers={
         "Content-Type": kind, "If-Match": after.headers["ETag"]})
     equal(s.get(path, headers=accept).json["labels"].get("color"), None, path)
-    s.patch(path, {"spec": {}}, expect=400)
+    s.patch(path, {"spec": 1}, expect=400)
 
 
 def listed(s, path, key, value):
@@ -225,6 +225,18 @@ def of_containers():
             "runtime": {"name": "runc"}, "extensions": {"x": {"y": 1}}}
     made = s.post(N + "/containers", body, expect=201)
     same_everywhere(s, made, path)
+    s.post(N + "/containers?dry_run=true", dict(body, id="x"))
+    s.post(N + "/containers?dry_run=true", body, expect=409)
+    s.patch(path + "?mask=env,labels.a", {"env": ["C=d"]})
+    s.patch(path + "?mask=image", {}, expect=400)
+    s.put(path, dict(s.get(path).json, user="0"))
+    s.put(path, {"image": "none"}, expect=400)
+    s.put(N + "/containers/none", {"image": "none"}, expect=404)
+    s.post(path + "/rename", {"id": "other"})
+    s.post(path + "/rename", {"id": "x"}, expect=404)
+    s.post(N + "/containers/other/rename", {"id": "full"})
+    s.post(path + "/rename", {"id": "full"}, expect=409)
+    made = s.get(path)
     named = s.post(N + "/containers", {"image": image}, expect=201)
     same_everywhere(s, named)
     s.delete(named.headers["Location"])

@@ -54,8 +54,14 @@ BODIES = {
     "tasks_patch": (N + "/tasks/none", LABELS),
     "tasks_start": (N + "/tasks/none/start", {}),
     "tasks_kill": (N + "/tasks/none/kill", {"signal": 15}),
+    "tasks_pause": (N + "/tasks/none/pause", {}),
+    "tasks_resume": (N + "/tasks/none/resume", {}),
+    "tasks_restart": (N + "/tasks/none/restart",
+                      {"signal": 15, "timeout": 1}),
+    "tasks_stop": (N + "/tasks/none/stop", {"signal": 15, "timeout": 1}),
 }
-NEEDS_NO_BODY = ("tasks_start", "tasks_kill")
+NEEDS_NO_BODY = ("tasks_start", "tasks_kill", "tasks_pause", "tasks_resume",
+                 "tasks_restart", "tasks_stop")
 
 the_contract = Contract()
 _numbers = itertools.count(1)
