@@ -81,6 +81,9 @@ HANDLER(tasks_logs);
 HANDLER(tasks_metrics);
 HANDLER(metrics_list);
 
+/* checkpoints.c */
+HANDLER(tasks_checkpoint);
+
 /* events.c */
 HANDLER(events_all);
 HANDLER(events_of_namespace);

@@ -12,7 +12,8 @@ libhandlers_a_SOURCES = \
 	%D%/logs.c \
 	%D%/metrics.c \
 	%D%/namespaces.c \
-	%D%/operations.c \
+	%D%/checkpoints.c \
+	%D%/operations.c %D%/operations.h \
 	%D%/outbox.c %D%/outbox.h \
 	%D%/routes.c %D%/routes.h \
 	%D%/services.h \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * N/operations, and N/images/pull which begins one.
+ * N/operations, and N/images/pull which begins one; others begin theirs
+ * elsewhere, and answer alike.
  *
  * The same operation is answered in three ways: at once, when it has ended
  * (?wait=true), or as server-sent events of its progress.
@@ -17,6 +18,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "handlers/common.h"
+#include "handlers/operations.h"
 #include "handlers/outbox.h"
 #include "handlers/watch.h"
 #include "http/sse.h"
@@ -25,6 +27,7 @@
 
 /* One client that waits for an operation, or follows it. */
 struct follower {
+	struct request *request; /* outlives it */
 	struct services *services;
 	struct watch *watch;
 	char *ns;
@@ -41,6 +44,7 @@ follower_new(struct request *request, struct services *services, const char *ns,
 {
 	struct follower *follower = xcalloc(1, sizeof(*follower));
 
+	follower->request = request;
 	follower->services = services;
 	follower->ns = xstrdup(ns);
 	follower->id = xstrdup(id);
@@ -81,8 +85,10 @@ poll_end(void *arg, bool timed_out, struct response **ret,
 				       follower->id);
 		return 0;
 	}
-	if (operation_result(&view, err) < 0)
+	if (operation_result(&view, err) < 0) {
+		request_set_log(follower->request, operation_log(&view));
 		return -1;
+	}
 	*ret = document_response(200, STEAL_PTR(view.doc), view.revision);
 	return 0;
 }
@@ -159,30 +165,48 @@ follow_operation(struct request *request, struct services *services,
 	return response;
 }
 
+struct response *
+operation_response(struct request *request, struct services *services,
+		   struct begun *begun)
+{
+	struct response *response =
+	    follow_operation(request, services, begun->ns, begun->id,
+			     begun->want_wait);
+
+	if (!response)
+		response = document_response(202, STEAL_PTR(begun->doc),
+					     begun->revision);
+	response_headerf(response, "Location",
+			 "/v1/namespaces/%s/operations/%s", begun->ns,
+			 begun->id);
+	return response;
+}
+
+void
+begun_done(struct begun *begun)
+{
+	free(begun->doc);
+	free(begun->id);
+}
+
 int
 images_pull(struct request *request, void *context, struct response **ret,
 	    struct skiff_error *err)
 {
 	struct services *services = context;
-	cleanup_free char *doc = NULL;
-	cleanup_free char *id = NULL;
-	int64_t revision;
-	bool want_wait;
-	const char *ns;
+	CLEANUP(begun_done) struct begun begun = { 0 };
 	json_t *body;
 
 	/* What may be wrong is asked before anything is begun. */
-	if (take_namespace(request, &ns, err) < 0 ||
-	    request_query_bool(request, "wait", false, &want_wait, err) < 0 ||
+	if (take_namespace(request, &begun.ns, err) < 0 ||
+	    request_query_bool(request, "wait", false, &begun.want_wait, err) <
+		0 ||
 	    request_json(request, &body, err) < 0 ||
-	    pull_start(services->transfers, ns, body, request_faults(request),
-		       &id, &doc, &revision, err) < 0)
+	    pull_start(services->transfers, begun.ns, body,
+		       request_faults(request), &begun.id, &begun.doc,
+		       &begun.revision, err) < 0)
 		return -1;
-	*ret = follow_operation(request, services, ns, id, want_wait);
-	if (!*ret)
-		*ret = document_response(202, STEAL_PTR(doc), revision);
-	response_headerf(*ret, "Location", "/v1/namespaces/%s/operations/%s",
-			 ns, id);
+	*ret = operation_response(request, services, &begun);
 	return 0;
 }
 

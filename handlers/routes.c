@@ -138,6 +138,8 @@ static const struct route routes[] = {
 	    tasks_stop),
 	ROW(HTTP_POST, TASK "/restart", "tasks_restart", ROUTE_SLOW, NULL,
 	    tasks_restart),
+	ROW(HTTP_POST, TASK "/checkpoint", "tasks_checkpoint", ROUTE_SLOW,
+	    "wait", tasks_checkpoint),
 	ROW(HTTP_GET, TASK "/wait", "tasks_wait", ROUTE_INLINE, "timeout",
 	    tasks_wait),
 	ROW(HTTP_GET, TASK "/metrics", "tasks_metrics", ROUTE_WORKER,

@@ -46,15 +46,17 @@ tasks_list(struct request *request, void *context, struct response **ret,
 
 struct create_body {
 	char *container;
+	char *checkpoint;
 };
 
 static const struct json_field create_fields[] = {
 	JSON_TEXT(struct create_body, container, "container", JSON_REQUIRED),
+	JSON_TEXT(struct create_body, checkpoint, "checkpoint", JSON_NOT_EMPTY),
 };
 
 static int
-create(struct request *request, struct services *services, const char *ns,
-       const struct create_body *body, struct response **ret,
+create(struct request *request, struct services *services,
+       const struct task_wishes *wishes, struct response **ret,
        struct skiff_error *err)
 {
 	int64_t revision;
@@ -62,12 +64,13 @@ create(struct request *request, struct services *services, const char *ns,
 
 	if (check_faults(request, err) < 0)
 		return -1;
-	if (id_check("container", body->container, err) < 0)
+	if (id_check("container", wishes->id, err) < 0)
 		return err_field(err, "/container");
-	if (task_create(services->tasks, ns, body->container, &doc, &revision,
-			err) < 0)
+	if (task_create(services->tasks, wishes, &doc, &revision, err) < 0) {
+		request_set_log(request, *wishes->ret_log);
 		return -1;
-	*ret = created_response(request, doc, revision, body->container);
+	}
+	*ret = created_response(request, doc, revision, wishes->id);
 	return 0;
 }
 
@@ -76,16 +79,19 @@ tasks_create(struct request *request, void *context, struct response **ret,
 	     struct skiff_error *err)
 {
 	struct create_body body = { 0 };
-	const char *ns;
+	char *log = NULL;
+	struct task_wishes wishes = { .ret_log = &log };
 	json_t *json;
 	int r;
 
-	if (take_namespace(request, &ns, err) < 0 ||
+	if (take_namespace(request, &wishes.ns, err) < 0 ||
 	    request_json(request, &json, err) < 0)
 		return -1;
 	json_decode(json, "", create_fields, ARRAY_SIZE(create_fields), &body,
 		    request_faults(request));
-	r = create(request, context, ns, &body, ret, err);
+	wishes.id = body.container;
+	wishes.checkpoint = body.checkpoint;
+	r = create(request, context, &wishes, ret, err);
 	json_release(create_fields, ARRAY_SIZE(create_fields), &body);
 	return r;
 }

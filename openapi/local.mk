@@ -3,6 +3,7 @@
 # in openapi.yaml.
 CONTRACT = \
 	openapi/openapi.yaml \
+	openapi/checkpoints.yaml \
 	openapi/containers.yaml \
 	openapi/content.yaml \
 	openapi/events.yaml \

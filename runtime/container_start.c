@@ -40,9 +40,10 @@ create_and_start(struct tasks *tasks, const char *ns, const char *id,
 {
 	cleanup_free char *created = NULL;
 	cleanup_free char *started = NULL;
+	const struct task_wishes wishes = { .ns = ns, .id = id };
 	int64_t revision;
 
-	if (task_create(tasks, ns, id, &created, &revision, err) < 0)
+	if (task_create(tasks, &wishes, &created, &revision, err) < 0)
 		return -1;
 	return task_start(tasks, ns, id, &started, &revision, err);
 }

@@ -10,6 +10,15 @@ libruntime_a_SOURCES = \
 	%D%/cgroup/limits.c %D%/cgroup/limits.h \
 	%D%/cgroup/path.c %D%/cgroup/path.h \
 	%D%/cgroup/stats.c %D%/cgroup/stats.h \
+	%D%/checkpoint/checkpoint.c %D%/checkpoint/checkpoint.h \
+	%D%/checkpoint/criu.c %D%/checkpoint/criu.h \
+	%D%/checkpoint/dump_options.c %D%/checkpoint/dump_options.h \
+	%D%/checkpoint/image.h %D%/checkpoint/image_internal.h \
+	%D%/checkpoint/image_read.c \
+	%D%/checkpoint/image_write.c \
+	%D%/checkpoint/restore.c %D%/checkpoint/restore.h \
+	%D%/checkpoint/rights.c %D%/checkpoint/rights.h \
+	%D%/checkpoint/seal.c %D%/checkpoint/seal.h \
 	%D%/container.c %D%/container.h \
 	%D%/container_start.c %D%/container_start.h \
 	%D%/container_id.c \
@@ -22,7 +31,9 @@ libruntime_a_SOURCES = \
 	%D%/logs/watch.c %D%/logs/watch.h \
 	%D%/metrics.c %D%/metrics.h \
 	%D%/monitor.c %D%/monitor.h \
+	%D%/shim_checkpoint.c %D%/shim_checkpoint.h \
 	%D%/shim_client.c %D%/shim_client.h \
+	%D%/shim_client_internal.h \
 	%D%/restart.c %D%/restart.h \
 	%D%/restart_record.c \
 	%D%/shim_cleanup.c \

@@ -24,6 +24,7 @@
 #include "base/proc.h"
 #include "base/strbuf.h"
 #include "base/strv.h"
+#include "runtime/shim_client_internal.h"
 
 #define FRAME_SIZE 4096 /* of all answers; only stdin is larger */
 #define CLEANUP_TIMEOUT_MS 10000
@@ -103,8 +104,7 @@ wait_ready(int fd, short events, struct deadline deadline,
 	if (n < 0)
 		return err_errno(err, errno, "wait for the shim");
 	if (n == 0)
-		return err_set(err, SKIFF_DEADLINE_EXCEEDED,
-			       "the shim does not answer");
+		return err_set(err, SKIFF_DEADLINE_EXCEEDED, SHIM_SILENT);
 	return 0;
 }
 
@@ -147,7 +147,7 @@ open_connection(const char *path, uint32_t shim_pid, struct deadline deadline,
 			return err_errno(err, errno, "connect to the shim");
 		if (deadline_passed(deadline))
 			return err_set(err, SKIFF_DEADLINE_EXCEEDED,
-				       "the shim does not answer");
+				       SHIM_SILENT);
 		(void)poll(NULL, 0, 1);
 	}
 	if (check_peer(fd, shim_pid, err) < 0)
@@ -190,21 +190,29 @@ receive_reply(int fd, unsigned char buf[FRAME_SIZE], struct deadline deadline,
 	return shim_decode(buf, (size_t)n, ret_reply, err);
 }
 
-/* One request on a connection of its own, and its answer. */
-static int
-call(const struct shim_client *client, struct shim_message *request,
-     struct deadline deadline, struct shim_message *ret_reply,
-     struct skiff_error *err)
+int
+shim_client_open(const struct shim_client *client, struct deadline deadline,
+		 int *ret_fd, struct skiff_error *err)
+{
+	return open_connection(client->socket, client->who.shim_pid, deadline,
+			       ret_fd, err);
+}
+
+int
+shim_fd_send(int fd, struct shim_message *request, struct skiff_error *err)
+{
+	return send_message(fd, request, err);
+}
+
+int
+shim_fd_answer(int fd, const struct shim_message *request,
+	       struct deadline deadline, struct shim_message *ret_reply,
+	       struct skiff_error *err)
 {
 	unsigned char buf[FRAME_SIZE];
-	cleanup_close int fd = -1;
 	struct shim_message reply;
 
-	request->tag = 1;
-	if (open_connection(client->socket, client->who.shim_pid, deadline, &fd,
-			    err) < 0 ||
-	    send_message(fd, request, err) < 0 ||
-	    receive_reply(fd, buf, deadline, &reply, err) < 0)
+	if (receive_reply(fd, buf, deadline, &reply, err) < 0)
 		return -1;
 	if (reply.type == SHIM_ERROR)
 		return shim_error_from_message(&reply, err);
@@ -216,6 +224,21 @@ call(const struct shim_client *client, struct shim_message *request,
 	if (ret_reply)
 		*ret_reply = reply;
 	return 0;
+}
+
+/* One request on a connection of its own, and its answer. */
+static int
+call(const struct shim_client *client, struct shim_message *request,
+     struct deadline deadline, struct shim_message *ret_reply,
+     struct skiff_error *err)
+{
+	cleanup_close int fd = -1;
+
+	request->tag = 1;
+	if (shim_client_open(client, deadline, &fd, err) < 0 ||
+	    send_message(fd, request, err) < 0)
+		return -1;
+	return shim_fd_answer(fd, request, deadline, ret_reply, err);
 }
 
 /* Told of the end; at once when it has happened. */
@@ -369,6 +392,10 @@ start_process(const struct shim_options *options, int ready_fd, int *ret_pidfd,
 		strv_add(&argv, "--stdin");
 	if (options->no_log)
 		strv_add(&argv, "--no-log");
+	if (options->is_restore) {
+		strv_addf(&argv, "--restore=%u", options->restore_flags);
+		strv_addf(&argv, "--criu-dir=%s", options->criu_dir);
+	}
 	strv_add(&argv, options->place.task_dir);
 	/* Not the daemon's environment: it may hold secrets. */
 	strv_add(&env, "LC_ALL=C");
@@ -599,7 +626,7 @@ shim_stdin(struct shim_client *client, const void *data, size_t len,
 	   struct skiff_error *err)
 {
 	struct shim_message m = { .type = SHIM_STDIN };
-	struct shim_message reply;
+	struct shim_message reply = { 0 };
 
 	m.u.stdin_data.data = data;
 	m.u.stdin_data.len =

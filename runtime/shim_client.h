@@ -69,6 +69,10 @@ struct shim_options {
 	bool has_terminal;
 	bool has_stdin; /* else stdin is /dev/null */
 	bool no_log;	/* output is discarded */
+	/* From criu's files in SHIM_DIR_RESTORE, in place of a new init. */
+	bool is_restore;
+	uint32_t restore_flags; /* enum shim_dump */
+	const char *criu_dir;	/* goes before PATH of the runtime */
 	struct deadline deadline;
 };
 

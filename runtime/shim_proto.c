@@ -219,6 +219,16 @@ put_body(struct writer *w, const struct shim_message *m)
 		put_uint(w, m->u.resize.rows, 4);
 		put_uint(w, m->u.resize.columns, 4);
 		break;
+	case SHIM_CHECKPOINT:
+		put_uint(w, m->u.checkpoint.flags, 4);
+		put_string(w, m->u.checkpoint.criu_dir,
+			   m->u.checkpoint.criu_dir_len);
+		put_string(w, m->u.checkpoint.image_path,
+			   m->u.checkpoint.image_path_len);
+		break;
+	case SHIM_CHECKPOINT_END:
+		put_uint(w, m->u.checkpoint_end.kill, 1);
+		break;
 	case SHIM_STDIN:
 		put_uint(w, m->u.stdin_data.len, 4);
 		put_bytes(w, m->u.stdin_data.data, m->u.stdin_data.len);
@@ -309,6 +319,16 @@ get_body(struct reader *r, struct shim_message *m)
 	case SHIM_RESIZE:
 		m->u.resize.rows = get_u32(r);
 		m->u.resize.columns = get_u32(r);
+		break;
+	case SHIM_CHECKPOINT:
+		m->u.checkpoint.flags = get_u32(r);
+		m->u.checkpoint.criu_dir =
+		    get_string(r, &m->u.checkpoint.criu_dir_len);
+		m->u.checkpoint.image_path =
+		    get_string(r, &m->u.checkpoint.image_path_len);
+		break;
+	case SHIM_CHECKPOINT_END:
+		m->u.checkpoint_end.kill = get_uint(r, 1) != 0;
 		break;
 	case SHIM_STDIN:
 		m->u.stdin_data.len = get_u32(r);
@@ -408,7 +428,9 @@ known_reason(const char *reason, size_t len)
 		"runtime_start_failed", "runtime_delete_failed",
 		"not_a_terminal",	"stdin_closed",
 		"unknown_request",	"runtime_exec_failed",
-		"cwd_not_found",
+		"cwd_not_found",	"checkpoint_failed",
+		"checkpoint_running",	"execs_running",
+		"restore_failed",	"no_freezer",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)

@@ -52,6 +52,8 @@ enum shim_type {
 	SHIM_EXEC_KILL = 11,
 	SHIM_EXEC_DELETE = 12,
 	SHIM_EXEC_STATE = 13,
+	SHIM_CHECKPOINT = 30,
+	SHIM_CHECKPOINT_END = 31,
 	/* Told by the shim, tag 0. */
 	SHIM_READY = 0x4001,	   /* on the ready pipe, once */
 	SHIM_EXITED = 0x4002,	   /* to subscribers, once each */
@@ -60,6 +62,35 @@ enum shim_type {
 	SHIM_REPLY = 0x8000,
 	SHIM_ERROR = 0xffff,
 };
+
+/*
+ * How criu dumps and restores: bits of SHIM_CHECKPOINT and of the shim's
+ * option --restore.
+ */
+enum shim_dump {
+	SHIM_DUMP_TCP_ESTABLISHED = 1 << 0,
+	SHIM_DUMP_EXTERNAL_UNIX = 1 << 1,
+	SHIM_DUMP_SHELL_JOB = 1 << 2,
+	SHIM_DUMP_FILE_LOCKS = 1 << 3,
+	SHIM_DUMP_EMPTY_NETWORK = 1 << 4,
+	SHIM_DUMP_HAS_PARENT = 1 << 5, /* it lies in ../1 */
+};
+/* Above them, three bits: the runtime's --manage-cgroups-mode. */
+#define SHIM_DUMP_CGROUPS_SHIFT 8
+#define SHIM_DUMP_KNOWN 0x73f
+enum shim_cgroups_mode {
+	SHIM_CGROUPS_DEFAULT,
+	SHIM_CGROUPS_SOFT,
+	SHIM_CGROUPS_FULL,
+	SHIM_CGROUPS_STRICT,
+	SHIM_CGROUPS_IGNORE,
+};
+
+/* Where criu's files lie in the task's directory: the newest state in 0. */
+#define SHIM_DIR_CHECKPOINT "checkpoint"
+#define SHIM_DIR_RESTORE "restore"
+#define SHIM_DIR_CRIU_STATE "0"
+#define SHIM_DIR_CRIU_WORK "work"
 
 enum shim_phase {
 	SHIM_CREATED = 1,
@@ -115,6 +146,15 @@ struct shim_message {
 			uint32_t rows;
 			uint32_t columns;
 		} resize;
+		struct { /* SHIM_CHECKPOINT; not NUL-terminated */
+			uint32_t flags;		/* enum shim_dump */
+			const char *criu_dir;	/* goes before PATH */
+			const char *image_path; /* or "" */
+			uint16_t criu_dir_len, image_path_len;
+		} checkpoint;
+		struct { /* SHIM_CHECKPOINT_END */
+			bool kill;
+		} checkpoint_end;
 		struct { /* SHIM_STDIN; data points into the packet */
 			const void *data;
 			uint32_t len;

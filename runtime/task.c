@@ -28,6 +28,9 @@
 #include "base/workpool.h"
 #include "runtime/bundle.h"
 #include "runtime/cgroup/path.h"
+#include "runtime/checkpoint/checkpoint.h"
+#include "runtime/checkpoint/criu.h"
+#include "runtime/checkpoint/restore.h"
 #include "runtime/logs/watch.h"
 #include "runtime/metrics.h"
 #include "runtime/restart.h"
@@ -50,9 +53,13 @@ spawn_shim(struct task *task, struct skiff_error *err)
 		.deadline = deadline_in_ms(TASK_STEP_TIMEOUT_MS),
 	};
 
+	if (task->restore)
+		restore_set_options(task->restore, &options);
 	if (fault_hit(FAULT_TASK_BUNDLE_AFTER, err) < 0)
 		return -1;
-	return shim_spawn(&options, &task->client, err);
+	if (shim_spawn(&options, &task->client, err) == 0)
+		return 0;
+	return task->restore ? restore_explain(task->restore, err) : -1;
 }
 
 /* Undoes spawn_shim(). */
@@ -72,6 +79,8 @@ drop_shim(struct task *task)
 static int
 spawn_limited(struct task *task, const json_t *spec, struct skiff_error *err)
 {
+	if (task->restore && restore_states(task->restore, err) < 0)
+		return -1;
 	if (spawn_shim(task, err) < 0)
 		return -1;
 	if (task_limits_begin(task, spec, err) == 0)
@@ -82,25 +91,37 @@ spawn_limited(struct task *task, const json_t *spec, struct skiff_error *err)
 	return -1;
 }
 
+/* Its directory, and what is in it before the shim comes. */
+static int
+make_bundle(struct task *task, bool is_renewal, struct task_plan *plan,
+	    struct skiff_error *err)
+{
+	struct bundle_request bundle = { .boot_id = task->tasks->boot_id,
+					 .task_dir = task->dir,
+					 .is_renewal = is_renewal };
+
+	if (task_plan_make(task, plan, err) < 0 ||
+	    (task->restore && restore_root(task->restore, plan, err) < 0))
+		return -1;
+	bundle.spec = json_object_get(plan->container, "spec");
+	bundle.dns = json_object_get(plan->container, "dns");
+	bundle.mounts = plan->mounts;
+	bundle.n_mounts = plan->n_mounts;
+	if (fault_hit(FAULT_TASK_BUNDLE_BEFORE, err) < 0)
+		return -1;
+	return bundle_make(&bundle, err);
+}
+
 int
 task_spawn(struct task *task, bool is_renewal, struct skiff_error *err)
 {
 	CLEANUP(task_plan_done) struct task_plan plan = { 0 };
-	struct bundle_request bundle = { .boot_id = task->tasks->boot_id,
-					 .task_dir = task->dir,
-					 .is_renewal = is_renewal };
 	struct skiff_error undo = ERROR_INIT;
 
-	if (task_plan_make(task, &plan, err) < 0)
+	if (make_bundle(task, is_renewal, &plan, err) < 0)
 		return -1;
-	bundle.spec = json_object_get(plan.container, "spec");
-	bundle.dns = json_object_get(plan.container, "dns");
-	bundle.mounts = plan.mounts;
-	bundle.n_mounts = plan.n_mounts;
-	if (fault_hit(FAULT_TASK_BUNDLE_BEFORE, err) < 0 ||
-	    bundle_make(&bundle, err) < 0)
-		return -1;
-	if (spawn_limited(task, bundle.spec, err) == 0)
+	if (spawn_limited(task, json_object_get(plan.container, "spec"), err) ==
+	    0)
 		return 0;
 	if (!is_renewal && bundle_remove(task->dir, &undo) < 0)
 		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
@@ -121,8 +142,10 @@ create_step(struct task *task, char **ret_doc, int64_t *ret_revision,
 	    task_record_insert(task, shim_client_init_pid(task->client),
 			       ret_doc, ret_revision, err) < 0)
 		goto delete_shim;
-	task->state = TASK_CREATED;
+	task->state = task->restore ? TASK_RUNNING : TASK_CREATED;
 	task_watch(task);
+	if (task->restore)
+		restore_finish(task->restore);
 	(void)fault_hit(FAULT_TASK_ROW_AFTER, &undo);
 	return 0;
 
@@ -151,11 +174,30 @@ blame_deletion(struct task *task, struct skiff_error *err)
 	(void)err_not_found(err, "container", task->id);
 }
 
-int
-task_create(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
+/* With what it comes from, if from a checkpoint. */
+static int
+create_from(struct task *task, const struct task_wishes *wishes, char **ret_doc,
 	    int64_t *ret_revision, struct skiff_error *err)
 {
-	CLEANUP(task_unrefp) struct task *task = task_new(tasks, ns, id);
+	int r;
+
+	if (!wishes->checkpoint)
+		return create_step(task, ret_doc, ret_revision, err);
+	task->restore = restore_new(task, wishes->checkpoint);
+	r = create_step(task, ret_doc, ret_revision, err);
+	if (wishes->ret_log)
+		*wishes->ret_log = restore_steal_log(task->restore);
+	restore_free(STEAL_PTR(task->restore));
+	return r;
+}
+
+int
+task_create(struct tasks *tasks, const struct task_wishes *wishes,
+	    char **ret_doc, int64_t *ret_revision, struct skiff_error *err)
+{
+	const char *id = wishes->id;
+	CLEANUP(task_unrefp)
+	struct task *task = task_new(tasks, wishes->ns, id);
 	int r;
 
 	lock_take(&task->step);
@@ -165,12 +207,12 @@ task_create(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
 			      "task %s: already exists", id);
 		return err_object(err, "task", id);
 	}
-	r = create_step(task, ret_doc, ret_revision, err);
+	r = create_from(task, wishes, ret_doc, ret_revision, err);
 	if (r < 0) {
 		blame_deletion(task, err);
 		task->state = TASK_DELETED;
 		task_table_remove(task);
-		tasks_forget_namespace(tasks, ns);
+		tasks_forget_namespace(tasks, wishes->ns);
 	}
 	lock_release(&task->step);
 	return r < 0 ? err_wrap(err, "create task %s", id) : 0;
@@ -323,6 +365,22 @@ tasks_log_watches(struct tasks *tasks)
 
 /* --- the whole --------------------------------------------------------- */
 
+struct criu *
+tasks_criu(struct tasks *tasks)
+{
+	return tasks->criu;
+}
+
+struct checkpoint_store
+tasks_checkpoint_store(const struct tasks *tasks)
+{
+	return (struct checkpoint_store){
+		.db = tasks->db,
+		.content = tasks->content,
+		.root = tasks->root_path,
+	};
+}
+
 static int
 make_dirs(struct tasks *tasks, struct skiff_error *err)
 {
@@ -362,6 +420,10 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	lock_init(&tasks->lock, LOCK_RANK_TASK_TABLE);
 	tasks->db = options->db;
 	tasks->bus = options->bus;
+	tasks->content = options->content;
+	tasks->root_path = xstrdup(options->root);
+	tasks->criu = criu_new(options->criu_path);
+	tasks->trusts_checkpoints = options->trusts_checkpoints;
 	tasks->snapshots = options->snapshots;
 	tasks->root = xasprintf("%s/tasks", options->root);
 	tasks->socket_dir = xasprintf("%s/s", options->state);
@@ -376,6 +438,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->timers = timers_new(tasks->pool);
 	tasks->metrics = metrics_new(tasks);
 	if (read_boot_id(tasks, err) < 0 || make_dirs(tasks, err) < 0 ||
+	    checkpoints_recover(tasks, err) < 0 ||
 	    tasks_recover(tasks, err) < 0)
 		return -1;
 	task_places_sweep(tasks);
@@ -408,5 +471,7 @@ tasks_close(struct tasks *tasks)
 	free(tasks->runtime_root);
 	free(tasks->socket_dir);
 	free(tasks->root);
+	free(tasks->root_path);
+	criu_free(tasks->criu);
 	free(tasks);
 }

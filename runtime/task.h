@@ -37,6 +37,8 @@
 #include "base/error.h"
 
 struct bus;
+struct content;
+struct criu;
 struct db;
 struct json_faults;
 struct snapshots;
@@ -47,12 +49,15 @@ struct tasks;
 struct tasks_options {
 	struct db *db; /* all borrowed */
 	struct bus *bus;
+	struct content *content;
 	struct snapshots *snapshots;
 	const char *root;	   /* task directories go to root/tasks */
 	const char *state;	   /* sockets go to state/s */
 	const char *shim_path;	   /* skiff-shim */
 	const char *runtime_path;  /* NULL: there is none */
 	const char *cgroup_prefix; /* above all cgroups of this daemon */
+	const char *criu_path;	   /* NULL: the one in PATH */
+	bool trusts_checkpoints;   /* of other daemons, too */
 };
 
 /*
@@ -72,6 +77,8 @@ int tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 bool tasks_are_tried(struct tasks *tasks, const char *ns, const char *id);
 /* Waits until it is known what became of the task, if that is possible. */
 void task_settle(struct tasks *tasks, const char *ns, const char *id);
+/* The criu that makes checkpoints; borrowed. */
+struct criu *tasks_criu(struct tasks *tasks);
 /* Shims and containers go on running. No call may be under way. */
 void tasks_close(struct tasks *tasks);
 DEFINE_CLEANUP(struct tasks *, tasks_close)
@@ -82,12 +89,22 @@ DEFINE_CLEANUP(struct tasks *, tasks_close)
  */
 void tasks_forget_namespace(struct tasks *tasks, const char *ns);
 
+/* What a task is asked to be, beside what its container says. */
+struct task_wishes {
+	const char *ns;
+	const char *id;		/* of the container and the task */
+	const char *checkpoint; /* NULL, or the image it goes on from */
+	/* criu's log should that fail, the caller's; or NULL: not wanted. */
+	char **ret_log;
+};
+
 /*
  * Creates the task of a container: mounts, directory, shim, the runtime's
  * "create". All or nothing. SKIFF_NOT_FOUND (container),
- * SKIFF_ALREADY_EXISTS, and what shim_spawn() gives.
+ * SKIFF_ALREADY_EXISTS, and what shim_spawn() gives. From a checkpoint it
+ * is running at once; what that may fail with: runtime/checkpoint/restore.h.
  */
-int task_create(struct tasks *tasks, const char *ns, const char *id,
+int task_create(struct tasks *tasks, const struct task_wishes *wishes,
 		char **ret_doc, int64_t *ret_revision, struct skiff_error *err);
 
 /* The steps: a state that forbids one is SKIFF_FAILED_PRECONDITION. */

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/lock.h"
 #include "runtime/cgroup/path.h"
+#include "runtime/checkpoint/image.h"
 #include "runtime/monitor.h"
 #include "runtime/shim_client.h"
 #include "runtime/task.h"
@@ -65,11 +66,14 @@ struct task {
 	bool is_restart_asked;	/* by a person: at once, when it has ended */
 	bool is_restart_due;	/* there is a timer, and this is its number */
 	unsigned int restart_number;
+	bool is_checkpointing;
 	char *cgroups_path; /* or NULL */
 	char *runtime;	    /* path; NULL: the default */
 	bool has_terminal;
 	json_t *resources;  /* limits set since it was made, or NULL */
 	int64_t kill_at_ns; /* SIGKILL follows then; 0: no stop under way */
+	/* Only while it is created, and only from a checkpoint. */
+	struct restore *restore;
 	/* Of the present run; NULL when the shim is out of reach. */
 	struct shim_client *client;
 };
@@ -84,6 +88,10 @@ struct tasks {
 	char *runtime_path; /* or NULL */
 	char *cgroup_prefix;
 	char boot_id[BOOT_ID_MAX];
+	char *root_path; /* the daemon's root */
+	struct content *content;
+	struct criu *criu;
+	bool trusts_checkpoints; /* of other daemons */
 	struct bus *bus;
 	struct monitor *monitor;
 	struct log_watches *log_watches;
@@ -94,6 +102,15 @@ struct tasks {
 	struct task *first; /* guarded by lock */
 	size_t n_untried;   /* guarded by lock */
 };
+
+/* Where checkpoints go to and come from. */
+struct checkpoint_store tasks_checkpoint_store(const struct tasks *tasks);
+/*
+ * runtime/checkpoint/checkpoint.c: for steps that would disturb one.
+ * SKIFF_FAILED_PRECONDITION, reason "checkpoint_running"; the step is held.
+ */
+int task_refuse_while_checkpointing(const struct task *task,
+				    struct skiff_error *err);
 
 /* --- the table, runtime/task_table.c ---------------------------------- */
 

@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "runtime/cgroup/freezer.h"
+#include "runtime/checkpoint/checkpoint.h"
 #include "runtime/task_internal.h"
 
 #define FREEZE_QUICK_MS 100
@@ -132,7 +133,8 @@ pause_step(struct task *task, char **ret_doc, int64_t *ret_revision,
 
 	if (task->state != TASK_RUNNING)
 		return task_refuse(task, "pause", err);
-	if (task_cgroups(task, &freezing.dirs, err) < 0 ||
+	if (task_refuse_while_checkpointing(task, err) < 0 ||
+	    task_cgroups(task, &freezing.dirs, err) < 0 ||
 	    fault_hit(FAULT_TASK_PAUSE_BEFORE, err) < 0 ||
 	    freeze(task, &freezing, err) < 0)
 		return err_wrap(err, "pause task %s", task->id);
@@ -193,7 +195,8 @@ task_resume(struct tasks *tasks, const char *ns, const char *id, char **ret_doc,
 		return -1;
 	if (task->state != TASK_PAUSED && task->state != TASK_PAUSING)
 		return task_refuse(task, "resume", err);
-	if (fault_hit(FAULT_TASK_RESUME_BEFORE, err) < 0 ||
+	if (task_refuse_while_checkpointing(task, err) < 0 ||
+	    fault_hit(FAULT_TASK_RESUME_BEFORE, err) < 0 ||
 	    task_thaw(task, ret_doc, ret_revision, err) < 0)
 		return err_wrap(err, "resume task %s", id);
 	(void)fault_hit(FAULT_TASK_RESUME_AFTER, &unsaid);
@@ -212,6 +215,9 @@ task_believe_freezer(struct task *task, struct skiff_error *err)
 
 	assert(lock_is_held(&task->step));
 	if (!task_is_live(task) || task->state == TASK_CREATED)
+		return 0;
+	/* Frozen for a checkpoint, whose asker is gone: the shim thaws it. */
+	if (checkpoint_forget(task))
 		return 0;
 	if (task_cgroups(task, &dirs, err) < 0)
 		return -1;

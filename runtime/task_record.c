@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/json.h"
+#include "runtime/checkpoint/restore.h"
 #include "store/record.h"
 
 static const char *const state_names[] = {
@@ -75,43 +76,6 @@ give_document(const struct write *write, char **ret_doc, int64_t *ret_revision)
 	return 0;
 }
 
-static int
-insert_closure(struct tx *tx, void *arg, struct skiff_error *err)
-{
-	struct write *write = arg;
-	struct task *task = write->task;
-	struct record_ref container = { RECORD_CONTAINER, task->ns, task->id };
-	struct record_ref ref = task_ref_of(task);
-	cleanup_json json_t *event = NULL;
-	struct change change = { 0 };
-
-	/* It may have been deleted while the runtime was at work. */
-	if (!record_exists(tx_conn(tx), &container))
-		return err_not_found(err, "container", task->id);
-	event = json_pack("{s:s, s:s, s:i}", "container_id", task->id, "bundle",
-			  task->dir, "pid", (int)write->pid);
-	change.event = event;
-	json_decref(write->object);
-	write->object =
-	    json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:{s:s}, s:[], s:i}",
-		      "id", task->id, "container", task->id, "state", "created",
-		      "pid", (int)write->pid, "oom", 0, "terminal",
-		      task->has_terminal, "stdio", "mode", "log", "execs",
-		      "restart_count", 0);
-	return record_insert(tx, &ref, write->object, &change, err);
-}
-
-int
-task_record_insert(struct task *task, pid_t pid, char **ret_doc,
-		   int64_t *ret_revision, struct skiff_error *err)
-{
-	CLEANUP(write_done) struct write write = { .task = task, .pid = pid };
-
-	if (db_write(task->tasks->db, insert_closure, &write, err) < 0)
-		return -1;
-	return give_document(&write, ret_doc, ret_revision);
-}
-
 /* The document of the task as it is, to be changed. */
 static int
 load(struct write *write, struct tx *tx, struct skiff_error *err)
@@ -142,6 +106,53 @@ start_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	json_set_time(write->object, "started_at", clock_realtime_ns());
 	(void)json_object_del(write->object, "stop_requested_at");
 	return record_update(tx, &ref, write->object, &change, err);
+}
+
+static int
+insert_closure(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	struct write *write = arg;
+	struct task *task = write->task;
+	struct record_ref container = { RECORD_CONTAINER, task->ns, task->id };
+	struct record_ref ref = task_ref_of(task);
+	cleanup_json json_t *event = NULL;
+	struct change change = { 0 };
+
+	/* It may have been deleted while the runtime was at work. */
+	if (!record_exists(tx_conn(tx), &container))
+		return err_not_found(err, "container", task->id);
+	event = json_pack("{s:s, s:s, s:i}", "container_id", task->id, "bundle",
+			  task->dir, "pid", (int)write->pid);
+	if (task->restore)
+		json_set_text(event, "checkpoint",
+			      restore_image(task->restore));
+	change.event = event;
+	json_decref(write->object);
+	write->object =
+	    json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:{s:s}, s:[], s:i}",
+		      "id", task->id, "container", task->id, "state", "created",
+		      "pid", (int)write->pid, "oom", 0, "terminal",
+		      task->has_terminal, "stdio", "mode", "log", "execs",
+		      "restart_count", 0);
+	if (record_insert(tx, &ref, write->object, &change, err) < 0)
+		return -1;
+	if (!task->restore)
+		return 0;
+	/* It runs, on the checkpoint's files, from its creation on. */
+	if (restore_commit_in(task->restore, tx, err) < 0)
+		return -1;
+	return start_closure(tx, write, err);
+}
+
+int
+task_record_insert(struct task *task, pid_t pid, char **ret_doc,
+		   int64_t *ret_revision, struct skiff_error *err)
+{
+	CLEANUP(write_done) struct write write = { .task = task, .pid = pid };
+
+	if (db_write(task->tasks->db, insert_closure, &write, err) < 0)
+		return -1;
+	return give_document(&write, ret_doc, ret_revision);
 }
 
 int

@@ -135,18 +135,42 @@ open_store(struct daemon *daemon, struct skiff_error *err)
 	return 0;
 }
 
+/* The runtime looks for "criu" in the directory that we name. */
+static int
+check_checkpoints(const struct options *options, struct skiff_error *err)
+{
+	const char *criu = options->criu;
+	const char *name = criu ? strrchr(criu, '/') : NULL;
+
+	if (criu && (*criu != '/' || strcmp(name, "/criu") != 0))
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "--criu %s: must be an absolute path that ends "
+			       "in /criu",
+			       criu);
+	if (strcmp(options->checkpoints, "own") != 0 &&
+	    strcmp(options->checkpoints, "any") != 0)
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "--checkpoints %s: must be own or any",
+			       options->checkpoints);
+	return 0;
+}
+
 static int
 open_tasks(struct daemon *daemon, struct skiff_error *err)
 {
 	struct tasks_options options = {
 		.db = daemon->db,
 		.bus = daemon->bus,
+		.content = daemon->content,
 		.snapshots = daemon->snapshots,
 		.root = daemon->options->root,
 		.state = daemon->options->state,
 		.shim_path = daemon->options->shim,
 		.runtime_path = daemon->host.runtime_path,
 		.cgroup_prefix = daemon->host.cgroup_prefix,
+		.criu_path = daemon->options->criu,
+		.trusts_checkpoints =
+		    strcmp(daemon->options->checkpoints, "any") == 0,
 	};
 	struct container_context containers = {
 		.db = daemon->db,
@@ -154,6 +178,9 @@ open_tasks(struct daemon *daemon, struct skiff_error *err)
 		.snapshots = daemon->snapshots,
 		.host = &daemon->host,
 	};
+
+	if (check_checkpoints(daemon->options, err) < 0)
+		return -1;
 
 	if (!daemon->host.runtime_path)
 		log_warn("runc is not in PATH: containers cannot be run");

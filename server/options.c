@@ -60,6 +60,11 @@ static const struct option_row rows[] = {
 	TEXT_ROW(registry_ca, "registry-ca", "FILE", NULL,
 		 "PEM certificates that registries are checked with, besides\n"
 		 "                       the system's"),
+	TEXT_ROW(criu, "criu", "PATH", NULL,
+		 "the criu that checkpoints are made with (default: the\n"
+		 "                       one in PATH)"),
+	TEXT_ROW(checkpoints, "checkpoints", "own|any", "own",
+		 "whose checkpoints are restored: this daemon's own, or any"),
 	TEXT_ROW(events_kept, "events-kept", "NUMBER", "100000",
 		 "events that stay in the log"),
 	LIST_ROW(hosts, "host-name", "NAME",

@@ -16,6 +16,8 @@ struct options {
 	char *log_level;    /* error, warn, info, debug */
 	char *shim;	    /* skiff-shim's path */
 	char *registry_ca;  /* PEM file for registries, or NULL */
+	char *criu;	    /* criu's path, or NULL: the one in PATH */
+	char *checkpoints;  /* "own" or "any", checked at start */
 	char *events_kept;  /* how many; a number, checked at start */
 	struct strv hosts;  /* names that Host may have on TCP */
 };

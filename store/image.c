@@ -58,16 +58,25 @@ check_target(const json_t *json, struct json_faults *faults)
 	json_release(target_fields, ARRAY_SIZE(target_fields), &target);
 }
 
+int
+image_check_name(const char *name, struct skiff_error *err)
+{
+	if (name_check("image name", name, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(reserved_names); i++)
+		if (strcmp(name, reserved_names[i]) == 0)
+			return err_set(err, SKIFF_INVALID_ARGUMENT,
+				       "\"%s\" is reserved", name);
+	return 0;
+}
+
 static void
 check_name(const char *name, struct json_faults *faults)
 {
 	struct skiff_error err = ERROR_INIT;
 
-	if (name_check("image name", name, &err) < 0)
+	if (image_check_name(name, &err) < 0)
 		json_fault(faults, "/name", "%s", err.text);
-	for (size_t i = 0; i < ARRAY_SIZE(reserved_names); i++)
-		if (strcmp(name, reserved_names[i]) == 0)
-			json_fault(faults, "/name", "\"%s\" is reserved", name);
 }
 
 void

@@ -18,6 +18,9 @@
 struct json_faults;
 void image_check(const json_t *image, struct json_faults *faults);
 
+/* The name alone. */
+int image_check_name(const char *name, struct skiff_error *err);
+
 /* SKIFF_ALREADY_EXISTS; object gets its stamps. */
 int image_create(struct db *db, const char *ns, json_t *image, char **ret_doc,
 		 int64_t *ret_revision, struct skiff_error *err);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Includes run downward only: handlers > http | runtime > store > base.
 # http knows neither store nor runtime; the shim sees base, the header of
-# its wire format and that of cgroup paths; only the composition root in
+# its wire format and those of cgroups; only the composition root in
 # server/ sees all.
 set -eu
 cd "${SKIFF_SRC:-$(dirname "$0")/..}"
@@ -23,7 +23,7 @@ function target_of(header)
 {
 	if (header ~ /^(base|http|store|handlers)\//)
 		return substr(header, 1, index(header, "/") - 1)
-	if (header ~ /^runtime\/(shim_proto|cgroup\/path)\.h$/) return "wire"
+	if (header ~ /^runtime\/(shim_proto|cgroup\/(path|freezer))\.h$/) return "wire"
 	if (header ~ /^runtime\/shim\//) return "shim"
 	if (header ~ /^runtime\//) return "runtime"
 	if (header ~ /^openapi\//) return "contract"

@@ -78,6 +78,7 @@ close_connection(struct shim *shim, struct shim_connection *connection)
 	closep(&connection->fd);
 	connection->fd = -1;
 	connection->is_subscribed = false;
+	shim_checkpoint_abandoned(shim, connection->serial);
 	for (size_t i = 0; i < shim->processes_end; i++)
 		shim->processes[i].owed &= ~bit_of(shim, connection);
 }
@@ -226,7 +227,8 @@ static bool
 is_job(uint16_t type)
 {
 	return type == SHIM_START || type == SHIM_DELETE ||
-	       type == SHIM_EXEC_START || type == SHIM_EXEC_DELETE;
+	       type == SHIM_EXEC_START || type == SHIM_EXEC_DELETE ||
+	       type == SHIM_CHECKPOINT;
 }
 
 static int
@@ -238,6 +240,8 @@ begin_job(struct shim *shim, struct shim_connection *connection,
 		return shim_begin_start(shim, connection, m, err);
 	case SHIM_DELETE:
 		return shim_begin_delete(shim, connection, m, err);
+	case SHIM_CHECKPOINT:
+		return shim_begin_checkpoint(shim, connection, m, err);
 	case SHIM_EXEC_START:
 		return shim_begin_exec_start(shim, connection, m, err);
 	default:
@@ -272,6 +276,8 @@ answer_now(struct shim *shim, struct shim_connection *connection,
 	case SHIM_SUBSCRIBE:
 		subscribe(shim, connection);
 		return 0;
+	case SHIM_CHECKPOINT_END:
+		return shim_checkpoint_end(shim, connection, m, err);
 	case SHIM_EXEC_KILL:
 		return shim_exec_kill(shim, m, err);
 	case SHIM_EXEC_STATE:
@@ -281,6 +287,16 @@ answer_now(struct shim *shim, struct shim_connection *connection,
 			      "this shim does not know request %u", m->type);
 		return err_reason(err, "unknown_request");
 	}
+}
+
+bool
+shim_control_is_open(const struct shim *shim, uint32_t serial)
+{
+	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++)
+		if (shim->connections[i].fd >= 0 &&
+		    shim->connections[i].serial == serial)
+			return true;
+	return false;
 }
 
 void

@@ -8,6 +8,7 @@ skiff_shim_CPPFLAGS = $(AM_CPPFLAGS)
 skiff_shim_SOURCES = \
 	%D%/shim.h \
 	%D%/main.c \
+	%D%/checkpoint.c \
 	%D%/control.c \
 	%D%/exec.c \
 	%D%/files.c \
@@ -24,6 +25,8 @@ skiff_shim_SOURCES = \
 	%D%/stdio.c \
 	%D%/steps.c \
 	%D%/words.c \
+	runtime/cgroup/file.c runtime/cgroup/file.h \
+	runtime/cgroup/freezer.c runtime/cgroup/freezer.h \
 	runtime/cgroup/path.c runtime/cgroup/path.h \
 	runtime/shim_proto.c runtime/shim_proto.h
 skiff_shim_LDADD = libbase.a

@@ -12,6 +12,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -41,6 +42,8 @@ static const struct option long_options[] = {
 	{ "terminal", no_argument, NULL, 't' },
 	{ "stdin", no_argument, NULL, 'n' },
 	{ "no-log", no_argument, NULL, 'l' },
+	{ "restore", required_argument, NULL, 'c' },
+	{ "criu-dir", required_argument, NULL, 'C' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -77,6 +80,13 @@ init_shim(struct shim *shim)
 	(void)shim_process_new(shim, "");
 }
 
+static void
+take_restore(struct shim *shim, const char *flags)
+{
+	shim->is_restore = true;
+	shim->restore_flags = (uint32_t)strtoul(flags, NULL, 10);
+}
+
 static bool
 parse_arguments(struct shim *shim, int argc, char **argv)
 {
@@ -97,6 +107,10 @@ parse_arguments(struct shim *shim, int argc, char **argv)
 			shim_init(shim)->has_stdin = true;
 		else if (c == 'l')
 			shim_init(shim)->has_log = false;
+		else if (c == 'c')
+			take_restore(shim, optarg);
+		else if (c == 'C')
+			shim->criu_dir = optarg;
 		else
 			return false;
 	}
@@ -215,7 +229,8 @@ main(int argc, char **argv)
 		    stderr,
 		    "usage: skiff-shim --runtime PATH --runtime-root "
 		    "DIR --id ID --socket PATH\n"
-		    "	[--terminal] [--stdin] [--no-log] TASK_DIR\n"
+		    "	[--terminal] [--stdin] [--no-log] [--restore FLAGS]\n"
+		    "	[--criu-dir DIR] TASK_DIR\n"
 		    "Started by skiffd, with a pipe as descriptor 3.\n");
 		return EXIT_USAGE;
 	}

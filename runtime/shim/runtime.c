@@ -45,8 +45,8 @@ run(struct shim *shim, const char *const words[], const int fds[3],
 	pid_t pid;
 
 	shim_runtime_command(shim, SHIM_FILE_RUNTIME_LOG, words, &command);
-	if (shim_program_start(shim, (char *const *)command.argv, fds, &pid,
-			       err) < 0 ||
+	if (shim_program_start(shim, (char *const *)command.argv,
+			       shim->criu_dir, fds, &pid, err) < 0 ||
 	    shim_program_wait(pid, &status, err) < 0)
 		return -1;
 	return status == 0
@@ -78,6 +78,27 @@ run_create(struct shim *shim, const int fds[3], struct skiff_error *err)
 	return run(shim, words, fds, "runtime_create_failed", err);
 }
 
+static int
+run_restore(struct shim *shim, const int fds[3], struct skiff_error *err)
+{
+	struct shim_restore_words restore;
+
+	shim_restore_words(shim, &restore);
+	return run(shim, restore.words, fds, "restore_failed", err);
+}
+
+/* From its bundle, or from a checkpoint: then it runs already. */
+static int
+make_init(struct shim *shim, const int fds[3], struct skiff_error *err)
+{
+	if (!shim->is_restore)
+		return run_create(shim, fds, err);
+	if (run_restore(shim, fds, err) < 0)
+		return -1;
+	shim_init(shim)->phase = SHIM_RUNNING;
+	return 0;
+}
+
 int
 shim_runtime_create(struct shim *shim, struct skiff_error *err)
 {
@@ -93,14 +114,14 @@ shim_runtime_create(struct shim *shim, struct skiff_error *err)
 		if (shim_output_listen_console(shim, init, name, &listen_fd,
 					       err) < 0)
 			return -1;
-		r = run_create(shim, NULL, err);
+		r = make_init(shim, NULL, err);
 		if (r == 0)
 			r = shim_output_take_console(shim, init, listen_fd,
 						     err);
 	} else {
 		if (shim_output_open_pipes(shim, init, fds, err) < 0)
 			return -1;
-		r = run_create(shim, fds, err);
+		r = make_init(shim, fds, err);
 		shim_output_close_child(shim, fds);
 	}
 	return r < 0 ? -1 : fault_hit(FAULT_SHIM_CREATE_AFTER, err);

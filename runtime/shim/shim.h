@@ -19,6 +19,7 @@
  * steps.c      START and DELETE
  * process.c    the table of processes, their end and its record
  * exec.c       EXEC_START and its like
+ * checkpoint.c CHECKPOINT and its end, what a restore is told
  * init.c       what is init's alone: cgroups, namespaces, OOM counter
  * reap.c       children that ended
  * log.c        a log and its index
@@ -111,6 +112,7 @@ struct shim_job {
 	struct shim_process *process; /* that it changes, or NULL */
 	pid_t pid;		      /* its program under way, or 0 */
 	int status;		      /* of its program that has ended */
+	const char *program_dir;      /* before PATH of its program, or NULL */
 	/* What ends the loop's sleep; the step looks for itself. */
 	int fd; /* readable; -1 none; closed with the job */
 	struct deadline deadline;
@@ -128,6 +130,16 @@ struct shim_stray {
 	int64_t exited_ns;
 };
 
+/* A dump under way, or one whose asker has not said what comes now. */
+struct shim_checkpoint {
+	uint32_t serial; /* of the asker's connection; 0: there is none */
+	bool is_held;	 /* it is dumped, and frozen until the asker's word */
+	bool was_frozen; /* before: somebody paused it */
+	uint32_t flags;
+	char criu_dir[PATH_MAX];
+	char image_path[PATH_MAX]; /* or "" */
+};
+
 struct shim {
 	/* From the command line. */
 	const char *task_dir;
@@ -135,6 +147,9 @@ struct shim {
 	const char *runtime_root;
 	const char *id;
 	const char *socket;
+	bool is_restore;	/* init is made of a checkpoint */
+	uint32_t restore_flags; /* enum shim_dump */
+	const char *criu_dir;	/* goes before PATH, or NULL */
 
 	int task_fd;
 	int rootfs_fd; /* only while the task is made */
@@ -159,6 +174,7 @@ struct shim {
 	struct shim_job jobs[SHIM_MAX_JOBS];
 	size_t processes_end;
 	struct shim_process processes[SHIM_MAX_PROCESSES];
+	struct shim_checkpoint checkpoint;
 };
 
 static inline struct shim_process *
@@ -179,10 +195,12 @@ void shim_rootfs_unmount(struct shim *shim);
 
 /*
  * spawn.c: *ret_pid is a child of ours, in the task's directory; fds NULL
- * is /dev/null. argv is not needed any longer.
+ * is /dev/null. argv is not needed any longer. dir goes before PATH, or is
+ * NULL.
  */
-int shim_program_start(struct shim *shim, char *const argv[], const int fds[3],
-		       pid_t *ret_pid, struct skiff_error *err);
+int shim_program_start(struct shim *shim, char *const argv[], const char *dir,
+		       const int fds[3], pid_t *ret_pid,
+		       struct skiff_error *err);
 /* Waits; only while the task is made. *ret_status as in struct shim_exit. */
 int shim_program_wait(pid_t pid, int *ret_status, struct skiff_error *err);
 
@@ -278,6 +296,25 @@ int shim_exec_kill(struct shim *shim, const struct shim_message *m,
 int shim_exec_state(struct shim *shim, const struct shim_message *m,
 		    struct shim_message *reply, struct skiff_error *err);
 
+/* checkpoint.c */
+int shim_begin_checkpoint(struct shim *shim, struct shim_connection *connection,
+			  const struct shim_message *m,
+			  struct skiff_error *err);
+int shim_checkpoint_end(struct shim *shim, struct shim_connection *connection,
+			const struct shim_message *m, struct skiff_error *err);
+/* The task is to die, and could not while it is frozen. */
+void shim_checkpoint_break(struct shim *shim);
+/* The connection is gone: what was frozen for it goes on. */
+void shim_checkpoint_abandoned(struct shim *shim, uint32_t serial);
+struct shim_restore_words {
+	const char *words[SHIM_MAX_WORDS];
+	char bundle[PATH_MAX];
+	char pid_file[PATH_MAX];
+	char image[PATH_MAX];
+	char work[PATH_MAX];
+};
+void shim_restore_words(struct shim *shim, struct shim_restore_words *ret);
+
 /* init.c */
 int shim_record_identity(struct shim *shim, struct skiff_error *err);
 /* After create: pidfd, start time, cgroups, OOM counter. */
@@ -351,6 +388,7 @@ void shim_control_tell(struct shim *shim, struct shim_process *process);
 /* The same for one connection, whose socket takes more. */
 void shim_control_tell_all(struct shim *shim,
 			   struct shim_connection *connection);
+bool shim_control_is_open(const struct shim *shim, uint32_t serial);
 bool shim_control_owes(const struct shim *shim,
 		       const struct shim_connection *connection);
 

@@ -14,6 +14,7 @@
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,16 +24,14 @@ struct child {
 	const char *path;
 	char *const *argv;
 	const char *cwd;
+	char *const *env;
 	int fds[3];
 	pid_t parent;
 	volatile int error; /* errno of what failed before the new program */
 };
 
-static char *const runtime_env[] = {
-	(char *)"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
-		"/sbin:/bin",
-	NULL,
-};
+#define DEFAULT_PATH                                                           \
+	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Not _exit(2), by which sanitizers take this stack for the program's. */
 static int
@@ -63,28 +62,33 @@ child_main(void *arg)
 		return child_fail(child, errno);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)execve(child->path, child->argv, runtime_env);
+	(void)execve(child->path, child->argv, child->env);
 	return child_fail(child, errno);
 }
 
 int
-shim_program_start(struct shim *shim, char *const argv[], const int fds[3],
-		   pid_t *ret_pid, struct skiff_error *err)
+shim_program_start(struct shim *shim, char *const argv[], const char *dir,
+		   const int fds[3], pid_t *ret_pid, struct skiff_error *err)
 {
 	/*
 	 * The end of the scratch place, of which all others use the
 	 * beginning. We stand still until the child has left it.
 	 */
 	unsigned char *stack_top = shim_scratch + SHIM_SCRATCH_SIZE;
+	char path[PATH_MAX + sizeof("PATH=:" DEFAULT_PATH)];
+	char *const env[] = { path, NULL };
 	struct child child = {
 		.path = argv[0],
 		.argv = argv,
+		.env = env,
 		.cwd = shim->task_dir,
 		.parent = getpid(),
 	};
 	int ignored;
 	pid_t pid;
 
+	(void)snprintf(path, sizeof(path), "PATH=%s%s" DEFAULT_PATH,
+		       dir ? dir : "", dir ? ":" : "");
 	for (int i = 0; i < 3; i++)
 		child.fds[i] = fds ? fds[i] : shim->null_fd;
 	pid = clone(child_main, stack_top, CLONE_VM | CLONE_VFORK | SIGCHLD,

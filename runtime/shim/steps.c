@@ -220,5 +220,6 @@ shim_begin_delete(struct shim *shim, struct shim_connection *connection,
 	job->deadline = deadline_in_ms(DELETE_TIMEOUT_MS);
 	if (!init->has_ended)
 		(void)shim_process_signal(init, SIGKILL, &ignored);
+	shim_checkpoint_break(shim);
 	return 0;
 }

@@ -10,7 +10,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/alloc.h"
 #include "base/encode.h"
@@ -99,20 +101,29 @@ hash_update(struct hash *hash, const void *data, size_t len)
 	assert(ok == 1);
 }
 
-void
-hash_final(struct hash *hash, struct digest *ret_digest)
+static void
+fill(enum digest_algorithm algorithm, const unsigned char *bytes, size_t len,
+     struct digest *ret_digest)
 {
-	const struct algorithm_row *row = &algorithms[hash->algorithm];
-	unsigned char bytes[EVP_MAX_MD_SIZE];
+	const struct algorithm_row *row = &algorithms[algorithm];
 	size_t name_len = strlen(row->name);
-	unsigned int len = 0;
-	int ok = EVP_DigestFinal_ex(hash->context, bytes, &len);
 
-	assert(ok == 1 && 2 * (size_t)len == row->hex_len);
-	ret_digest->algorithm = hash->algorithm;
+	assert(2 * len == row->hex_len);
+	ret_digest->algorithm = algorithm;
 	memcpy(ret_digest->text, row->name, name_len);
 	ret_digest->text[name_len] = ':';
 	hex_encode(bytes, len, ret_digest->text + name_len + 1);
+}
+
+void
+hash_final(struct hash *hash, struct digest *ret_digest)
+{
+	unsigned char bytes[EVP_MAX_MD_SIZE];
+	unsigned int len = 0;
+	int ok = EVP_DigestFinal_ex(hash->context, bytes, &len);
+
+	assert(ok == 1);
+	fill(hash->algorithm, bytes, len, ret_digest);
 }
 
 void
@@ -131,4 +142,27 @@ digest_of(const void *data, size_t len, struct digest *ret_digest)
 
 	hash_update(hash, data, len);
 	hash_final(hash, ret_digest);
+}
+
+void
+digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
+	    struct digest *ret_digest)
+{
+	unsigned char bytes[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+	const unsigned char *done =
+	    HMAC(EVP_sha256(), key, (int)key_len, data, len, bytes, &n);
+
+	assert(done);
+	(void)done;
+	fill(DIGEST_SHA256, bytes, n, ret_digest);
+}
+
+bool
+digest_is_same(const struct digest *a, const struct digest *b)
+{
+	size_t len = strlen(a->text);
+
+	return strlen(b->text) == len &&
+	       CRYPTO_memcmp(a->text, b->text, len) == 0;
 }

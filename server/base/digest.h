@@ -44,3 +44,9 @@ DEFINE_CLEANUP(struct hash *, hash_free)
 
 /* The sha256 digest of one buffer. */
 void digest_of(const void *data, size_t len, struct digest *ret_digest);
+
+/* HMAC-SHA256 (RFC 2104), in a digest's form. */
+void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
+		 struct digest *ret_digest);
+/* digest_is_equal() in a time that tells nothing. */
+bool digest_is_same(const struct digest *a, const struct digest *b);

@@ -92,6 +92,19 @@ err_wrap(struct skiff_error *err, const char *format, ...)
 }
 
 int
+err_append(struct skiff_error *err, const char *format, ...)
+{
+	size_t used = strlen(err->text);
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(err->text + used, sizeof(err->text) - used, format, ap);
+	va_end(ap);
+	utf8_repair(err->text);
+	return -1;
+}
+
+int
 err_reason(struct skiff_error *err, const char *static_reason)
 {
 	err->reason = static_reason;

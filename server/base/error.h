@@ -68,6 +68,10 @@ int err_errno_at(struct skiff_error *err, int number, const char *file,
 int err_wrap(struct skiff_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Puts what is known of the cause behind the text. */
+int err_append(struct skiff_error *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Qualifiers of an error that is already set; each returns -1 too. */
 int err_reason(struct skiff_error *err, const char *static_reason);
 int err_object(struct skiff_error *err, const char *static_kind,
@@ -84,6 +88,7 @@ int err_not_found(struct skiff_error *err, const char *static_kind,
 #define err_set_at(...) (err_set_at(__VA_ARGS__), -1)
 #define err_errno_at(...) (err_errno_at(__VA_ARGS__), -1)
 #define err_wrap(...) (err_wrap(__VA_ARGS__), -1)
+#define err_append(...) (err_append(__VA_ARGS__), -1)
 #define err_reason(...) (err_reason(__VA_ARGS__), -1)
 #define err_object(...) (err_object(__VA_ARGS__), -1)
 #define err_field(...) (err_field(__VA_ARGS__), -1)

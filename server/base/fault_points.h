@@ -7,7 +7,8 @@
  * a new step cannot go untested.
  *
  * A row: C name, name in SKIFF_FAILPOINTS, scenario that reaches it
- * (pull | create | start | pause | exit | delete, the verb that a test drives).
+ * (pull | create | start | pause | exit | delete | checkpoint | restore, the
+ * verb that a test drives).
  */
 #define SKIFF_FAULT_POINTS(X)                                                  \
 	X(APPLY_END, "apply.end", "pull")                                      \
@@ -21,6 +22,13 @@
 	X(BLOB_UNLINK, "blob.unlink", "delete")                                \
 	X(BLOB_WRITE, "blob.write", "pull")                                    \
 	X(BUNDLE_CONFIG, "bundle.config", "start")                             \
+	X(CHECKPOINT_DUMP_AFTER, "checkpoint.dump.after", "checkpoint")        \
+	X(CHECKPOINT_DUMP_BEFORE, "checkpoint.dump.before", "checkpoint")      \
+	X(CHECKPOINT_END, "checkpoint.end", "checkpoint")                      \
+	X(CHECKPOINT_IMAGE, "checkpoint.image", "checkpoint")                  \
+	X(CHECKPOINT_LAYER, "checkpoint.layer", "checkpoint")                  \
+	X(CHECKPOINT_RECORDED, "checkpoint.recorded", "checkpoint")            \
+	X(CHECKPOINT_STATE, "checkpoint.state", "checkpoint")                  \
 	X(CONTAINER_COMMIT, "container.commit", "create")                      \
 	X(CONTAINER_COMMITTED, "container.committed", "create")                \
 	X(CONTAINER_DELETE, "container.delete", "delete")                      \
@@ -34,11 +42,17 @@
 	X(OPERATION_END, "operation.end", "pull")                              \
 	X(PULL_IMAGE, "pull.image", "pull")                                    \
 	X(PULL_RECORDED, "pull.recorded", "pull")                              \
+	X(RESTORE_LAYER, "restore.layer", "restore")                           \
+	X(RESTORE_STATES, "restore.states", "restore")                         \
+	X(RESTORE_UNPACKED, "restore.unpacked", "restore")                     \
+	X(SHIM_CHECKPOINT_END, "shim.checkpoint.end", "checkpoint")            \
 	X(SHIM_CREATE_AFTER, "shim.create.after", "create")                    \
 	X(SHIM_CREATE_BEFORE, "shim.create.before", "create")                  \
 	X(SHIM_DELETE_AFTER, "shim.delete.after", "delete")                    \
 	X(SHIM_DELETE_BEFORE, "shim.delete.before", "delete")                  \
 	X(SHIM_DELETE_RUNTIME, "shim.delete.runtime", "delete")                \
+	X(SHIM_DUMP_AFTER, "shim.dump.after", "checkpoint")                    \
+	X(SHIM_DUMP_BEFORE, "shim.dump.before", "checkpoint")                  \
 	X(SHIM_EXIT_RECORD_AFTER, "shim.exit_record.after", "exit")            \
 	X(SHIM_EXIT_RECORD_BEFORE, "shim.exit_record.before", "exit")          \
 	X(SHIM_IDENTITY, "shim.identity", "create")                            \
@@ -52,6 +66,7 @@
 	X(SNAPSHOT_DELETE, "snapshot.delete", "delete")                        \
 	X(SNAPSHOT_MKDIR, "snapshot.mkdir", "create")                          \
 	X(SNAPSHOT_REMOVE, "snapshot.remove", "delete")                        \
+	X(SNAPSHOT_REPLACE, "snapshot.replace", "restore")                     \
 	X(SNAPSHOT_ROW, "snapshot.row", "create")                              \
 	X(SNAPSHOT_SYNC, "snapshot.sync", "create")                            \
 	X(SNAPSHOT_TRASH, "snapshot.trash", "delete")                          \

@@ -41,6 +41,7 @@ request_unref(struct request *request)
 	strbuf_done(&request->body);
 	json_decref(request->json);
 	json_faults_done(&request->faults);
+	free(request->log);
 	free(request->object_id);
 	free(request->target_error);
 	free(request->headers_block);

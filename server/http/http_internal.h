@@ -148,6 +148,7 @@ struct request {
 	struct strbuf body;
 	json_t *json;
 	struct json_faults faults;
+	char *log; /* beside a problem, or NULL */
 	const char *object_kind;
 	char *object_id;
 	void *state;

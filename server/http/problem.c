@@ -52,6 +52,7 @@ problem_json(struct request *request, const struct skiff_error *err)
 		json_set_int(json, "upstream_status", err->upstream_status);
 	if (request->faults.list)
 		(void)json_object_set(json, "errors", request->faults.list);
+	json_set_text(json, "log", request->log);
 	json_set_text(json, "request_id", request->id);
 	return json;
 }

@@ -239,6 +239,15 @@ request_faults(struct request *request)
 }
 
 void
+request_set_log(struct request *request, char *log)
+{
+	if (!log)
+		return;
+	free(request->log);
+	request->log = log;
+}
+
+void
 request_object(struct request *request, const char *static_kind, const char *id)
 {
 	free(request->object_id);

@@ -112,6 +112,11 @@ int request_json(struct request *request, json_t **ret_json,
  * they become the problem's "errors".
  */
 struct json_faults *request_faults(struct request *request);
+/*
+ * Shown as "log" in the problem, should the handler give -1: a text too
+ * long for an error. Taken over; NULL does nothing.
+ */
+void request_set_log(struct request *request, char *log);
 /* The object of problems whose error names none. kind is static. */
 void request_object(struct request *request, const char *static_kind,
 		    const char *id);

@@ -15,6 +15,7 @@ enum statement {
 	INSERT,
 	KEEP_NUMBER,
 	LAST_NUMBER,
+	SET_DIR,
 	DELETE,
 	HAS_CHILD,
 	NAME_DIR,
@@ -34,6 +35,8 @@ static const char *const sql[] = {
 		   "VALUES (?, '" SNAPSHOTTER_DEFAULT "', ?, ?, ?, ?, ?)",
 	[KEEP_NUMBER] = "UPDATE snapshot_number SET last = ?1 WHERE last < ?1",
 	[LAST_NUMBER] = "SELECT last FROM snapshot_number",
+	[SET_DIR] = "UPDATE snapshot SET dir = ? "
+		    "WHERE ns = ? AND " OURS " AND key = ?",
 	[DELETE] = "DELETE FROM snapshot "
 		   "WHERE ns = ? AND " OURS " AND key = ?",
 	[HAS_CHILD] = "SELECT 1 FROM snapshot "
@@ -127,6 +130,22 @@ rows_insert(struct tx *tx, const char *ns, const char *key,
 	if (stmt_run(insert, err) < 0)
 		return -1;
 	stmt_bind(keep, "i", row->number);
+	return stmt_run(keep, err);
+}
+
+int
+rows_set_dir(struct tx *tx, const char *ns, const char *key, int64_t number,
+	     struct skiff_error *err)
+{
+	CLEANUP(stmt_resetp)
+	sqlite3_stmt *set = conn_stmt(tx_conn(tx), sql[SET_DIR]);
+	CLEANUP(stmt_resetp)
+	sqlite3_stmt *keep = conn_stmt(tx_conn(tx), sql[KEEP_NUMBER]);
+
+	stmt_bind(set, "iss", number, ns, key);
+	if (stmt_run(set, err) < 0)
+		return -1;
+	stmt_bind(keep, "i", number);
 	return stmt_run(keep, err);
 }
 

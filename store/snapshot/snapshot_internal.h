@@ -44,6 +44,9 @@ int rows_find_layer(struct conn *conn, const char *chain_id,
 		    int64_t *ret_number, struct skiff_error *err);
 int rows_insert(struct tx *tx, const char *ns, const char *key,
 		const struct snapshot_row *row, struct skiff_error *err);
+/* Another directory for a row that is there. */
+int rows_set_dir(struct tx *tx, const char *ns, const char *key, int64_t number,
+		 struct skiff_error *err);
 int rows_delete(struct tx *tx, const char *ns, const char *key,
 		struct skiff_error *err);
 /* 1, 0, -1. */

@@ -108,6 +108,23 @@ int snapshot_usage(struct snapshots *snapshots, const char *ns, const char *key,
 int snapshot_dirs(struct snapshots *snapshots, const char *ns, const char *key,
 		  struct strv *ret_dirs, struct skiff_error *err);
 
+/* --- other files for a snapshot --------------------------------------- */
+
+/*
+ * What to mount to see an active snapshot as it will be once dir has taken
+ * the place of its directory. The caller frees.
+ */
+int snapshot_mounts_with(struct snapshot_dir *dir, const char *ns,
+			 const char *key, struct mount **ret_mounts,
+			 size_t *ret_n, struct skiff_error *err);
+/*
+ * In a transaction: dir, filled and synced, takes that place;
+ * snapshots_empty_trash() afterwards. SKIFF_NOT_FOUND,
+ * SKIFF_FAILED_PRECONDITION (not active).
+ */
+int snapshot_replace_in(struct snapshot_dir *dir, struct tx *tx, const char *ns,
+			const char *key, struct skiff_error *err);
+
 /* --- layers of images ------------------------------------------------ */
 
 /* The open fs/ directory of a new snapshot_dir, for unpacking; borrowed. */

@@ -83,6 +83,7 @@ operation_free(struct operation *op)
 	json_decref(op->request);
 	json_decref(op->result);
 	json_decref(op->error);
+	free(op->log);
 	credentials_done(&op->credentials);
 	free(op->items);
 	lock_done(&op->lock);
@@ -188,6 +189,7 @@ set_end(struct operation *op, int r, json_t *result,
 	op->state = run_err->code == SKIFF_CANCELLED ? OPERATION_CANCELLED
 						     : OPERATION_FAILED;
 	op->error = problem_from_error(run_err);
+	json_set_text(op->error, "log", op->log);
 }
 
 /* False: the daemon stops, and the next one goes on with it. */
@@ -313,6 +315,7 @@ operation_start(struct transfers *transfers, struct operation_request *request,
 	cleanup_json json_t *object = json_object();
 	bool has_credentials = request->credentials.username != NULL;
 
+	op->context = request->context;
 	op->credentials = request->credentials;
 	request->credentials = (struct credentials){ 0 };
 	json_set_text(object, "id", op->id);
@@ -375,6 +378,12 @@ operation_inflight(const struct operation *op)
 }
 
 const char *
+operation_id(const struct operation *op)
+{
+	return op->id;
+}
+
+const char *
 operation_ns(const struct operation *op)
 {
 	return op->ns;
@@ -384,6 +393,27 @@ const json_t *
 operation_request(const struct operation *op)
 {
 	return op->request;
+}
+
+void *
+operation_context(const struct operation *op)
+{
+	return op->context;
+}
+
+bool
+operation_is_interrupted(const struct operation *op)
+{
+	return cancel_is_set(&op->transfers->stop);
+}
+
+void
+operation_set_log(struct operation *op, char *log)
+{
+	LOCK_SCOPE(&op->lock);
+
+	free(op->log);
+	op->log = log;
 }
 
 const struct credentials *

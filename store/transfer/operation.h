@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Operations: long work (a pull) that outlives the request and the client
- * that asked for it.
+ * Operations: long work (a pull, a checkpoint) that outlives the request and
+ *the client that asked for it.
  *
  * An operation is a record, {id, kind, state, ref, request, progress,
  * result?, error?}; each change of its state is committed with an event.
@@ -19,7 +19,8 @@
  *
  * Credentials never reach the disk. After a restart an operation that ran
  * goes on, or, when its request carried credentials, ends as failed with
- * reason "credentials_required".
+ * reason "credentials_required"; one that cannot go on (a checkpoint) ends
+ * with reason "interrupted".
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -82,6 +83,8 @@ int operation_get(struct transfers *transfers, const char *ns, const char *id,
  */
 int operation_result(const struct operation_view *view,
 		     struct skiff_error *err);
+/* The log beside the error of a failed one, or NULL; the caller frees. */
+char *operation_log(const struct operation_view *view);
 
 /*
  * Asks a running operation to stop, and returns at once: it ends as

@@ -6,7 +6,9 @@
  *
  * A kind is a row {name, run}. run works in a transfer thread, with what
  * the operation offers: its request, its credentials, its wish to stop,
- * its progress, and the stores behind it.
+ * its progress, and the stores behind it. Rooms above the store have kinds
+ * of their own; those get a context, and do not go on after a restart but
+ * end as failed, reason "interrupted".
  */
 #include <jansson.h>
 #include <stdint.h>
@@ -20,7 +22,7 @@
 struct operation;
 
 struct operation_kind {
-	const char *name; /* "pull" */
+	const char *name; /* "pull", "checkpoint" */
 	int (*run)(struct operation *operation, json_t **ret_result,
 		   struct skiff_error *err);
 };
@@ -36,6 +38,7 @@ struct operation_request {
 	const struct operation_kind *kind;
 	const char *ref;		/* for people */
 	json_t *request;		/* borrowed; without secrets */
+	void *context;			/* of the kind; borrowed */
 	struct credentials credentials; /* taken over */
 };
 
@@ -48,10 +51,20 @@ int operation_start(struct transfers *transfers,
 /* Constant while the operation runs: */
 const struct transfer_options *operation_stores(const struct operation *op);
 struct inflight *operation_inflight(const struct operation *op);
+const char *operation_id(const struct operation *op);
 const char *operation_ns(const struct operation *op);
 const json_t *operation_request(const struct operation *op);
+void *operation_context(const struct operation *op);
 const struct credentials *operation_credentials(const struct operation *op);
 const struct cancel *operation_cancel_token(const struct operation *op);
+/* Set when the daemon ends, not when somebody cancelled. */
+bool operation_is_interrupted(const struct operation *op);
+
+/*
+ * A text too long for an error (a program's log), shown beside it as
+ * "log", should the operation fail. Taken over.
+ */
+void operation_set_log(struct operation *op, char *log);
 
 /*
  * Progress: one item a descriptor. kind ("layer") and state ("waiting",

@@ -180,3 +180,17 @@ operation_result(const struct operation_view *view, struct skiff_error *err)
 		return -1;
 	return problem_to_error(json_object_get(object, "error"), err);
 }
+
+char *
+operation_log(const struct operation_view *view)
+{
+	struct skiff_error ignored = ERROR_INIT;
+	cleanup_json json_t *object = NULL;
+	const char *log;
+
+	if (view->state != OPERATION_FAILED ||
+	    json_parse(view->doc, strlen(view->doc), &object, &ignored) < 0)
+		return NULL;
+	log = json_get_text(json_object_get(object, "error"), "log");
+	return *log ? xstrdup(log) : NULL;
+}

@@ -21,6 +21,9 @@
 
 static const struct operation_kind *const kinds[] = { &pull_kind };
 
+/* Of rooms above: what such a one worked on is not there any more. */
+static const struct operation_kind other_kind = { .name = "other" };
+
 static const struct operation_kind *
 kind_of(const char *name)
 {
@@ -45,24 +48,27 @@ look_at(void *arg, const char *ns, const char *key, json_t *object,
 	struct found *found = arg;
 	const char *state = json_get_text(object, "state");
 	const struct operation_kind *kind;
+	struct skiff_error lost = ERROR_INIT;
 	struct operation *op;
 
 	(void)err;
 	if (strcmp(state, "pending") != 0 && strcmp(state, "running") != 0)
 		return 0;
 	kind = kind_of(json_get_text(object, "kind"));
-	if (!kind)
-		return 0;
-	op = operation_new(found->transfers, ns, kind,
+	op = operation_new(found->transfers, ns, kind ? kind : &other_kind,
 			   json_object_get(object, "request"));
 	(void)snprintf(op->id, sizeof(op->id), "%s", key);
-	if (json_get_bool(object, "has_credentials")) {
-		struct skiff_error lost = ERROR_INIT;
-
+	if (!kind) {
+		(void)err_set(&lost, SKIFF_UNAVAILABLE,
+			      "the daemon was restarted before it was done");
+		(void)err_reason(&lost, "interrupted");
+	} else if (json_get_bool(object, "has_credentials")) {
 		(void)err_set(&lost, SKIFF_UNAUTHENTICATED,
 			      "the daemon was restarted, and credentials are "
 			      "never stored: send the request again to go on");
 		(void)err_reason(&lost, "credentials_required");
+	}
+	if (lost.code != SKIFF_OK) {
 		op->state = OPERATION_FAILED;
 		op->error = problem_from_error(&lost);
 	}

@@ -29,6 +29,7 @@ struct operation {
 	char *ns;
 	const struct operation_kind *kind;
 	json_t *request;
+	void *context; /* of kinds of other rooms, or NULL */
 	struct credentials credentials;
 	struct cancel cancel;
 	struct lock lock;
@@ -38,6 +39,7 @@ struct operation {
 	enum operation_state state;
 	json_t *result;
 	json_t *error;
+	char *log; /* or NULL */
 	_Atomic int64_t announced_ns;
 };
 

@@ -3,6 +3,7 @@ libstore_a_SOURCES += \
 	%D%/apply.c %D%/apply.h \
 	%D%/attributes.c %D%/attributes.h \
 	%D%/compress.c %D%/compress.h \
+	%D%/diff.c %D%/diff.h \
 	%D%/header_scan.c %D%/header_scan.h \
 	%D%/implied.c \
 	%D%/refusal.c %D%/refusal.h \

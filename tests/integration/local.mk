@@ -47,6 +47,7 @@ FAST_TESTS += $(api_tests)
 # Faults: every failpoint, the daemon killed at any moment, a full disk.
 # They take a while, and most of it in waiting for others to die.
 integration_tests += \
+	%D%/checkpoint.py \
 	%D%/failpoints_walk.py \
 	%D%/faults_full_disk.py \
 	%D%/faults_kill9.py
@@ -55,6 +56,6 @@ dist_noinst_DATA += %D%/lib_faults.py
 dist_noinst_DATA += %D%/lib_tasks.py
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
 	%D%/lib_pty.py %D%/lib_refusals.py %D%/lib_registry.py %D%/skifftest.py
-dist_noinst_SCRIPTS += tests/stubs/canned_daemon.py
+dist_noinst_SCRIPTS += tests/get_criu tests/stubs/canned_daemon.py
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)

@@ -13,3 +13,8 @@ tests_unit_test_snapshots_SOURCES = tests/unit/test_snapshots.c \
 tests_unit_test_snapshots_LDADD = $(STORE_LIBS)
 TESTS += tests/unit/test_content tests/unit/test_layers \
 	tests/unit/test_snapshots
+
+check_PROGRAMS += tests/unit/test_diff
+tests_unit_test_diff_SOURCES = tests/unit/test_diff.c tests/unit/scratch.h
+tests_unit_test_diff_LDADD = $(STORE_LIBS)
+TESTS += tests/unit/test_diff

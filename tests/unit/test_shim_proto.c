@@ -48,6 +48,28 @@ a_message_comes_out_as_it_went_in(void)
 }
 
 static void
+so_do_the_messages_of_checkpoints(void)
+{
+	struct shim_message m = { .type = SHIM_CHECKPOINT, .tag = 9 };
+	struct shim_message out = { 0 };
+
+	m.u.checkpoint.flags =
+	    SHIM_DUMP_FILE_LOCKS | (uint32_t)SHIM_CGROUPS_SOFT
+				       << SHIM_DUMP_CGROUPS_SHIFT;
+	m.u.checkpoint.criu_dir = "/usr/sbin";
+	m.u.checkpoint.criu_dir_len = 9;
+	m.u.checkpoint.image_path = "";
+	CHECK(through(&m, &out) == 0 && out.u.checkpoint.flags == 0x108);
+	CHECK(out.u.checkpoint.criu_dir_len == 9 &&
+	      memcmp(out.u.checkpoint.criu_dir, "/usr/sbin", 9) == 0);
+	CHECK(out.u.checkpoint.image_path_len == 0);
+
+	m = (struct shim_message){ .type = SHIM_CHECKPOINT_END };
+	m.u.checkpoint_end.kill = true;
+	CHECK(through(&m, &out) == 0 && out.u.checkpoint_end.kill);
+}
+
+static void
 so_do_the_messages_of_execs(void)
 {
 	struct shim_message m = { .type = SHIM_EXEC_START, .tag = 7 };
@@ -173,6 +195,7 @@ an_unknown_line_in_the_state_file_is_ignored(void)
 }
 
 TESTS(TEST(a_message_comes_out_as_it_went_in),
+      TEST(so_do_the_messages_of_checkpoints),
       TEST(so_do_the_messages_of_execs),
       TEST(every_shorter_frame_is_refused_and_a_longer_one_taken),
       TEST(an_unknown_type_is_decoded_so_that_it_can_be_answered),

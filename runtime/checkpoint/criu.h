@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The criu of this host: where it is, and whether it can work here. The
+ * runtime finds it in PATH, so what counts is its directory.
+ */
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct criu;
+
+/*
+ * path: an absolute path that ends in "/criu", or NULL: the first one in
+ * PATH, looked for again as long as there is none.
+ */
+struct criu *criu_new(const char *path);
+void criu_free(struct criu *criu);
+DEFINE_CLEANUP(struct criu *, criu_free)
+
+/*
+ * Why processes cannot be checkpointed on this host, or NULL when they
+ * can; the caller frees. Asks criu itself ("criu check") when nobody did,
+ * or when it said no some time ago: may block for a second.
+ */
+char *criu_reason(struct criu *criu);
+/* SKIFF_UNIMPLEMENTED, reason "criu_unavailable", with that text. */
+int criu_need(struct criu *criu, struct skiff_error *err);
+/*
+ * Of what the kernel must offer for a wish beyond that, in criu's words
+ * ("mem_dirty_track"): SKIFF_UNIMPLEMENTED, reason "criu_unavailable".
+ */
+int criu_need_feature(struct criu *criu, const char *feature,
+		      struct skiff_error *err);
+/* The directory to be put before PATH, after criu_need(); borrowed. */
+const char *criu_dir(struct criu *criu);
+
+/*
+ * The end of criu's log in dirfd, at most max bytes; NULL without one. The
+ * caller frees.
+ */
+char *criu_log_tail(int dirfd, const char *name, size_t max);
+/*
+ * Appends the errors that a log tells to an error's text, newest last.
+ */
+int criu_explain(const char *log, struct skiff_error *err);

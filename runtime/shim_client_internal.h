@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Shared by the files of the daemon's side of a shim.
+ */
+#include "runtime/shim_client.h"
+
+/* The text of SKIFF_DEADLINE_EXCEEDED when no answer came in time. */
+#define SHIM_SILENT "the shim does not answer"
+
+/*
+ * A connection for several requests, one after the other; the caller owns
+ * it. Each is sent, and then its answer awaited (ret_reply may be NULL;
+ * its strings are not valid any more): SKIFF_DEADLINE_EXCEEDED may be
+ * waited for again.
+ */
+int shim_client_open(const struct shim_client *client, struct deadline deadline,
+		     int *ret_fd, struct skiff_error *err);
+int shim_fd_send(int fd, struct shim_message *request, struct skiff_error *err);
+int shim_fd_answer(int fd, const struct shim_message *request,
+		   struct deadline deadline, struct shim_message *ret_reply,
+		   struct skiff_error *err);

@@ -1,0 +1,495 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints with the real criu: images made, restored, refused, undone."""
+import hashlib
+import io
+import stat
+import tarfile
+
+from skifftest import *
+
+needs("root", "runc", "skopeo", "docker-registry", "apt-get")
+
+N = "/v1/namespaces/default"
+COUNTER = ["sh", "-c", "echo begun > /file; i=0; while sleep 0.05; do "
+           "i=$((i+1)); echo tick $i; done"]
+_criu = None
+
+
+def criu():
+    """A criu that works on this kernel, of a newer Debian; or a skip."""
+    global _criu
+    if _criu is None:
+        got = subprocess.run(
+            [os.path.join(SRC, "tests", "get_criu"),
+             os.path.join(BUILD, "tests", "criu")],
+            capture_output=True, text=True)
+        _criu = got.stdout.strip()
+        why = got.stderr.strip().splitlines()
+        if got.returncode != 0:
+            _criu = Skip(why[-1] if why else "no criu")
+        else:
+            good = subprocess.run([_criu, "check"], capture_output=True,
+                                  text=True)
+            if good.returncode != 0:
+                _criu = Skip("criu check: " + good.stderr.strip()[-200:])
+    if isinstance(_criu, Skip):
+        raise _criu
+    return _criu
+
+
+_daemon = None
+
+
+def daemon():
+    global _daemon
+    if _daemon is None:
+        _daemon = Daemon("the", args=["--criu", criu()])
+    if _daemon.process is None or _daemon.process.poll() is not None:
+        _daemon.start()
+    return _daemon
+
+
+def image(s):
+    name = "%s/t/busybox:1" % the_registry().host
+    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
+        s.pull(the_registry().push(busybox(), "t/busybox:1"))
+    return name
+
+
+def count(s, container):
+    """The last number that the counter has told."""
+    text = s.get("%s/tasks/%s/logs?tail=1" % (N, container)).text
+    return int(text.split()[1]) if text.startswith("tick ") else 0
+
+
+def counts_on(s, container, beyond):
+    return until(lambda: count(s, container) > beyond and
+                 count(s, container), "%s above %d" % (container, beyond))
+
+
+def checkpoint(s, container, expect=200, **body):
+    return s.post("%s/tasks/%s/checkpoint?wait=true" % (N, container), body,
+                  expect=expect).json
+
+
+def remove(s, *containers):
+    for container in containers:
+        s.delete("%s/containers/%s?force=true" % (N, container), expect=None)
+
+
+@test
+def a_running_task_is_dumped_and_goes_on():
+    s = daemon()
+    before = s.revision()
+    s.run("on", image(s), COUNTER)
+    n = counts_on(s, "on", 3)
+    done = checkpoint(s, "on", name="cp/on:1")
+    equal(done["state"], "succeeded")
+    equal(done["result"]["image"], "cp/on:1")
+    counts_on(s, "on", n + 2)
+    equal(s.get(N + "/tasks/on").json["state"], "running")
+    target = s.get(N + "/images/" + quote("cp/on:1")).json["target"]
+    equal(target["digest"], done["result"]["digest"])
+    manifest = s.get("%s/content/%s" % (N, target["digest"])).json
+    equal([layer["mediaType"] for layer in manifest["layers"]],
+          ["application/vnd.containerd.container.criu.checkpoint.criu.tar",
+           "application/vnd.oci.image.layer.v1.tar"])
+    event = s.wait_event("/tasks/checkpointed", before, container_id="on")
+    equal(event["event"]["checkpoint"], "cp/on:1")
+    check(not os.path.exists(s.root + "/tasks/default/on/checkpoint"))
+    remove(s, "on")
+
+
+def create(s, container, name, args=COUNTER, **wishes):
+    s.post(N + "/containers", dict(wishes, id=container, image=name,
+                                   args=args), expect=201)
+
+
+def restore(s, container, name, expect=201):
+    return s.post(N + "/tasks", {"container": container, "checkpoint": name},
+                  expect=expect).json
+
+
+@test
+def it_ends_after_the_checkpoint_and_goes_on_where_it_was():
+    s = daemon()
+    before = s.revision()
+    s.run("exit", image(s), COUNTER)
+    n = counts_on(s, "exit", 3)
+    checkpoint(s, "exit", name="cp/exit:1", exit=True)
+    equal(s.wait_task("exit")["exit_status"], 137)
+    n = count(s, "exit")
+    s.delete(N + "/tasks/exit", expect=200)
+    task = restore(s, "exit", "cp/exit:1")
+    equal(task["state"], "running")
+    check(task["pid"] > 0 and task["started_at"])
+    counts_on(s, "exit", n + 2)
+    first = s.get(N + "/tasks/exit/logs").text.split()[1]
+    check(n - 2 <= int(first) <= n + 2, "first", first, "after", n)
+    topics = [e["topic"] for e in s.events(before)
+              if e["topic"].startswith("/tasks/")]
+    equal(topics, ["/tasks/create", "/tasks/start", "/tasks/checkpointed",
+                   "/tasks/exit", "/tasks/delete", "/tasks/create",
+                   "/tasks/start"])
+    remove(s, "exit")
+
+
+
+# Tells now and then what its memory holds, which nothing else does.
+MEMORY = ["sh", "-c", "v=$(head -c 3000000 /dev/urandom | base64); "
+          "rm /etc/passwd; mkdir /made; echo kept > /made/file; "
+          "while sleep 0.05; do echo sum $(echo \"$v\" | md5sum); done"]
+
+
+def last_sum(s, container):
+    text = s.get("%s/tasks/%s/logs?tail=1" % (N, container)).text
+    return text.split()[1] if text.startswith("sum ") else None
+
+
+@test
+def memory_and_files_go_to_another_container_and_survive_a_restart():
+    s = daemon()
+    name = image(s)
+    s.run("from", name, MEMORY)
+    was = until(lambda: last_sum(s, "from"), "a sum")
+    checkpoint(s, "from", name="cp/memory:1", exit=True)
+    s.wait_task("from")
+    remove(s, "from")
+    s.restart()
+    create(s, "to", name, ["never", "run"], hostname="other")
+    restore(s, "to", "cp/memory:1")
+    equal(until(lambda: last_sum(s, "to"), "a sum"), was)
+    upper = s.get(N + "/snapshots/overlay/to/mounts").json["mounts"][0]
+    fs = [o for o in upper["options"] if o.startswith("upperdir=")][0][9:]
+    with open(fs + "/made/file") as f:
+        equal(f.read(), "kept\n")
+    check(stat.S_ISCHR(os.lstat(fs + "/etc/passwd").st_mode))
+    # Its end is its own: nothing of the dumped one is waited for.
+    s.post(N + "/tasks/to/kill", {"signal": "KILL"})
+    equal(s.wait_task("to")["exit_status"], 137)
+    remove(s, "to")
+
+
+@test
+def a_real_exit_status_comes_back_after_a_restore():
+    s = daemon()
+    name = image(s)
+    s.run("status", name, ["sh", "-c", "trap 'exit 7' USR1; echo ready; "
+                           "while sleep 0.05; do :; done"])
+    until(lambda: "ready" in s.get(N + "/tasks/status/logs").text, "ready")
+    checkpoint(s, "status", name="cp/status:1", exit=True)
+    s.wait_task("status")
+    s.delete(N + "/tasks/status", expect=200)
+    restore(s, "status", "cp/status:1")
+    s.post(N + "/tasks/status/kill", {"signal": "USR1"})
+    equal(s.wait_task("status")["exit_status"], 7)
+    remove(s, "status")
+
+
+@test
+def a_terminal_is_made_anew():
+    s = daemon()
+    name = image(s)
+    s.run("tty", name, COUNTER, terminal=True)
+    counts_on(s, "tty", 2)
+    checkpoint(s, "tty", name="cp/tty:1", exit=True)
+    s.wait_task("tty")
+    n = count(s, "tty")
+    s.delete(N + "/tasks/tty", expect=200)
+    restore(s, "tty", "cp/tty:1")
+    counts_on(s, "tty", n + 2)
+    remove(s, "tty")
+
+
+@test
+def a_paused_task_stays_paused():
+    s = daemon()
+    s.run("paused", image(s), COUNTER)
+    counts_on(s, "paused", 1)
+    s.post(N + "/tasks/paused/pause")
+    checkpoint(s, "paused", name="cp/paused:1")
+    equal(s.get(N + "/tasks/paused").json["state"], "paused")
+    n = count(s, "paused")
+    s.post(N + "/tasks/paused/resume")
+    counts_on(s, "paused", n + 1)
+    s.post(N + "/tasks/paused/pause")
+    checkpoint(s, "paused", name="cp/paused:2", exit=True)
+    equal(s.wait_task("paused")["exit_status"], 137)
+    remove(s, "paused")
+
+
+@test
+def no_policy_brings_back_what_a_checkpoint_ended():
+    s = daemon()
+    s.run("policy", image(s), COUNTER, restart_policy={"name": "always"})
+    counts_on(s, "policy", 1)
+    checkpoint(s, "policy", exit=True)
+    s.wait_task("policy")
+    task = s.get(N + "/tasks/policy").json
+    equal((task["state"], task["restart_count"]), ("stopped", 0))
+    check(any(i["name"].startswith("checkpoint/policy:")
+              for i in s.get(N + "/images").json["items"]), "a made-up name")
+    remove(s, "policy")
+
+
+@test
+def criu_s_files_go_to_a_directory_if_asked():
+    s = daemon()
+    s.run("path", image(s), COUNTER)
+    n = counts_on(s, "path", 1)
+    path = scratch("criu-files")
+    done = checkpoint(s, "path", image_path=path)
+    equal(done["result"], {"image_path": path})
+    check("inventory.img" in os.listdir(path), os.listdir(path))
+    counts_on(s, "path", n + 1)
+    problem = checkpoint(s, "path", expect=409, image_path=path)
+    check("File exists" in problem["detail"], problem)
+    remove(s, "path")
+
+
+@test
+def what_criu_cannot_dump_is_told_in_its_words():
+    s = daemon()
+    s.run("tcp", image(s), [
+        "sh", "-c", "nc -l -p 99 -e cat & "
+        "while ! (echo linked; sleep 1000) | nc 127.0.0.1 99; do :; done"])
+    until(lambda: "linked" in s.get(N + "/tasks/tcp/logs").text, "a connection")
+    problem = checkpoint(s, "tcp", expect=409, name="cp/tcp:1")
+    equal(problem["reason"], "checkpoint_failed")
+    check("tcp-established" in problem["detail"], problem["detail"])
+    check("Error (" in problem["log"], problem["log"][-500:])
+    operation = [o for o in s.get(N + "/operations").json["items"]
+                 if o["kind"] == "checkpoint"][-1]
+    equal((operation["state"], operation["error"]["log"]),
+          ("failed", problem["log"]))
+    s.get(N + "/images/" + quote("cp/tcp:1"), expect=404)
+    equal(s.get(N + "/tasks/tcp").json["state"], "running")
+    s.get(N + "/tasks/tcp/pids")
+    remove(s, "tcp")
+
+
+# --- refusals ----------------------------------------------------------
+
+
+def refused(s, container, status, reason=None, **body):
+    problem = checkpoint(s, container, expect=status, **body)
+    equal(problem.get("reason"), reason)
+    return problem
+
+
+@test
+def only_what_runs_can_be_checkpointed():
+    s = daemon()
+    create(s, "states", image(s), ["true"])
+    refused(s, "states", 404)
+    s.post(N + "/tasks", {"container": "states"}, expect=201)
+    equal(refused(s, "states", 409, "task_state")["state"], "created")
+    s.post(N + "/tasks/states/start")
+    s.wait_task("states")
+    equal(refused(s, "states", 409, "task_state")["state"], "stopped")
+    remove(s, "states")
+
+
+@test
+def a_wrong_wish_is_refused_before_anything_is_begun():
+    s = daemon()
+    s.run("wrong", image(s), COUNTER)
+    for body, field in (
+            ({"name": ""}, "/name"), ({"name": "pull"}, "/name"),
+            ({"name": 1}, "/name"), ({"exit": "yes"}, "/exit"),
+            ({"image_path": "relative"}, "/image_path"),
+            ({"image_path": "/x", "name": "y"}, "/image_path"),
+            ({"cgroups_mode": "odd"}, "/cgroups_mode"),
+            ({"empty_namespaces": ["pid"]}, "/empty_namespaces"),
+            ({"leave_running": True}, "/leave_running")):
+        problem = refused(s, "wrong", 400, **body)
+        equal(problem["errors"][0]["field"], field)
+    problem = refused(s, "wrong", 409, name=image(s))
+    equal(problem["code"], "already_exists")
+    refused(s, "wrong", 404, parent="no/such:1")
+    refused(s, "wrong", 409, "not_a_checkpoint", parent=image(s))
+    equal([o for o in s.get(N + "/operations").json["items"]
+           if o["request"].get("container") == "wrong"], [])
+    remove(s, "wrong")
+
+
+@test
+def an_incremental_one_needs_the_kernel_s_help():
+    s = daemon()
+    s.run("parent", image(s), COUNTER)
+    counts_on(s, "parent", 1)
+    checkpoint(s, "parent", name="cp/parent:1")
+    can = subprocess.run([criu(), "check", "--feature", "mem_dirty_track"],
+                         capture_output=True).returncode == 0
+    if not can:
+        problem = refused(s, "parent", 501, "criu_unavailable",
+                          parent="cp/parent:1")
+        check("racking" in problem["detail"], problem["detail"])
+    else:
+        n = count(s, "parent")
+        checkpoint(s, "parent", name="cp/parent:2", parent="cp/parent:1",
+                   exit=True)
+        s.wait_task("parent")
+        s.delete(N + "/tasks/parent", expect=200)
+        restore(s, "parent", "cp/parent:2")
+        counts_on(s, "parent", n)
+    remove(s, "parent")
+
+
+@test
+def without_a_criu_that_works_it_is_not_implemented():
+    broken = scratch("criu")
+    with open(broken, "w") as f:
+        f.write("#!/bin/sh\necho 'Error (x.c:1): no such kernel'\nexit 1\n")
+    os.chmod(broken, 0o755)
+    with Daemon("none", args=["--criu", broken]) as s:
+        s.run("c", image(s), COUNTER)
+        problem = refused(s, "c", 501, "criu_unavailable")
+        check("no such kernel" in problem["detail"], problem["detail"])
+        remove(s, "c")
+    odd = Daemon("odd", args=["--criu", "/bin/true"])
+    odd.start(wait=False)
+    check(odd.wait_end() != 0, "a criu of another name")
+    odd.destroy()
+
+
+def put_blob(s, data):
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    s.put("%s/content/%s" % (N, digest), data, expect=None)
+    return {"digest": digest, "size": len(data)}
+
+
+def forge(s, name, change, seal=True):
+    """An image like cp/forge:0, but for what change(manifest) did."""
+    target = s.get(N + "/images/" + quote("cp/forge:0")).json["target"]
+    manifest = s.get("%s/content/%s" % (N, target["digest"])).json
+    change(manifest)
+    if not seal:
+        manifest["annotations"].pop("dev.skiff.checkpoint.seal")
+    blob = put_blob(s, json.dumps(manifest).encode())
+    s.post(N + "/images", {"name": name, "target": dict(
+        blob, media_type=manifest["mediaType"])}, expect=201)
+
+
+def nothing(manifest):
+    pass
+
+
+def tar_of(*members):
+    """A tar of (TarInfo, bytes)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as t:
+        for info, data in members:
+            info.size = len(data)
+            t.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def member(name, kind=tarfile.REGTYPE, target="", data=b""):
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.linkname = target
+    return info, data
+
+
+@test
+def a_forged_checkpoint_is_not_restored():
+    s = daemon()
+    name = image(s)
+    s.run("forge", name, COUNTER)
+    counts_on(s, "forge", 1)
+    checkpoint(s, "forge", name="cp/forge:0", exit=True)
+    s.wait_task("forge")
+    s.delete(N + "/tasks/forge", expect=200)
+    forge(s, "cp/forge:unsealed", nothing, seal=False)
+    odd = put_blob(s, tar_of(member("inventory.img")))
+    forge(s, "cp/forge:changed",
+          lambda m: m["layers"][0].update(odd))
+    for forged in "cp/forge:unsealed", "cp/forge:changed":
+        problem = restore(s, "forge", forged, expect=403)
+        equal(problem["reason"], "checkpoint_foreign")
+    problem = restore(s, "forge", name, expect=409)
+    equal(problem["reason"], "not_a_checkpoint")
+    restore(s, "forge", "cp/none:1", expect=404)
+    s.get(N + "/tasks/forge", expect=404)
+    # A copy under another name is the same image.
+    forge(s, "cp/forge:copy", nothing)
+    restore(s, "forge", "cp/forge:copy")
+    remove(s, "forge")
+
+
+def hostile_states():
+    yield "link", member("x", tarfile.SYMTYPE, "/etc/passwd")
+    yield "up", member("../x")
+    yield "deep", member("a/b")
+    yield "absolute", member("/etc/x")
+    yield "hidden", member(".x")
+    yield "hard", member("x", tarfile.LNKTYPE, "inventory.img")
+    yield "device", member("x", tarfile.CHRTYPE)
+    yield "option", member("--config")
+
+
+@test
+def a_trusting_daemon_still_checks_what_it_unpacks():
+    trusting = Daemon("trusting", args=["--criu", criu(),
+                                        "--checkpoints", "any"])
+    with trusting as s:
+        name = image(s)
+        s.run("forge", name, COUNTER)
+        counts_on(s, "forge", 1)
+        checkpoint(s, "forge", name="cp/forge:0", exit=True)
+        s.wait_task("forge")
+        s.delete(N + "/tasks/forge", expect=200)
+        for what, bad in hostile_states():
+            blob = put_blob(s, tar_of(member("inventory.img"), bad))
+            forge(s, "cp/" + what, lambda m: m["layers"][0].update(blob))
+            problem = restore(s, "forge", "cp/" + what, expect=409)
+            equal(problem["reason"], "checkpoint_invalid", what)
+        config = json.dumps({"version": 1, "surprise": True}).encode()
+        blob = put_blob(s, config)
+        forge(s, "cp/config", lambda m: m["config"].update(blob))
+        equal(restore(s, "forge", "cp/config", expect=409)["reason"],
+              "checkpoint_invalid")
+        forge(s, "cp/layers", lambda m: m["layers"].pop())
+        equal(restore(s, "forge", "cp/layers", expect=409)["reason"],
+              "checkpoint_invalid")
+        # Sound, but nothing that criu can restore: its words, no trace.
+        blob = put_blob(s, tar_of(member("inventory.img", data=b"odd")))
+        forge(s, "cp/rubbish", lambda m: m["layers"][0].update(blob))
+        problem = restore(s, "forge", "cp/rubbish", expect=409)
+        equal(problem["reason"], "restore_failed")
+        s.get(N + "/tasks/forge", expect=404)
+        check(not os.path.exists(s.root + "/tasks/default/forge"))
+        equal(sorted(os.listdir(s.root + "/snapshots/trash")), [])
+        forge(s, "cp/foreign", nothing, seal=False)
+        restore(s, "forge", "cp/foreign")
+        remove(s, "forge")
+
+
+@test
+def a_container_of_other_rights_does_not_take_it():
+    s = daemon()
+    name = image(s)
+    s.run("rights", name, COUNTER)
+    counts_on(s, "rights", 1)
+    checkpoint(s, "rights", name="cp/rights:1")
+    for n, (wishes, where) in enumerate((
+            ({"capabilities": {"drop": ["CHOWN"]}}, "capabilities"),
+            ({"user": "1000"}, "user"),
+            ({"terminal": True}, "terminal"),
+            ({"read_only": True}, "readonly"),
+            ({"mounts": [{"type": "tmpfs", "target": "/mnt"}]},
+             "mounts"))):
+        container = "rights%d" % n
+        got = s.post(N + "/containers", dict(
+            wishes, id=container, image=name, args=["true"]), expect=None)
+        check(got.status == 201, got)
+        problem = restore(s, container, "cp/rights:1", expect=409)
+        equal(problem["reason"], "checkpoint_mismatch")
+        check(where in problem["detail"], problem["detail"])
+        remove(s, container)
+    remove(s, "rights")
+
+
+main()
