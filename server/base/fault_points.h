@@ -68,7 +68,6 @@
 	X(SNAPSHOT_REMOVE, "snapshot.remove", "delete")                        \
 	X(SNAPSHOT_REPLACE, "snapshot.replace", "restore")                     \
 	X(SNAPSHOT_ROW, "snapshot.row", "create")                              \
-	X(SNAPSHOT_SYNC, "snapshot.sync", "create")                            \
 	X(SNAPSHOT_TRASH, "snapshot.trash", "delete")                          \
 	X(TASK_BUNDLE_AFTER, "task.bundle.after", "start")                     \
 	X(TASK_BUNDLE_BEFORE, "task.bundle.before", "start")                   \

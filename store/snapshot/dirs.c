@@ -2,8 +2,12 @@
 /*
  * The directories of snapshots.
  *
- * Design note: a directory is made and durable before a row names it, and
- * leaves after no row names it any more. The closure that deletes the last
+ * Design note: a directory is made before a row names it, and leaves after
+ * no row names it any more. That it is there needs no fsync: layers are
+ * synced whole before their rows are written (snapshots_sync()), and what a
+ * container writes on begins empty, so that a directory which a power cut
+ * took is made again by the next start; whatever was synced in it since
+ * has brought the directory to the disk, too. The closure that deletes the last
  * row renames the directory to snapshots/trash/<number>. That may outlive
  * the failure of its transaction, so <number> there is undecided: another
  * closure looks whether a row names it (then it goes back), and once that
@@ -67,11 +71,25 @@ make_subdir(int dirfd, const char *name, mode_t mode, int *ret_fd,
 	return 0;
 }
 
+/* What is inside; finds some of it made when a power cut took the rest. */
 static int
-make_tree(struct snapshot_dir *dir, struct skiff_error *err)
+make_subdirs(const struct snapshots *snapshots, int64_t number, int *ret_fd,
+	     struct skiff_error *err)
 {
 	cleanup_close int top = -1;
 	cleanup_close int work = -1;
+	char name[DIR_NAME_SIZE];
+
+	(void)dir_name(number, "", name);
+	if (fs_open_dir(snapshots->dir_fd, name, false, 0, &top, err) < 0 ||
+	    make_subdir(top, "work", 0700, &work, err) < 0)
+		return -1;
+	return make_subdir(top, "fs", 0755, ret_fd, err);
+}
+
+static int
+make_tree(struct snapshot_dir *dir, struct skiff_error *err)
+{
 	char name[DIR_NAME_SIZE];
 
 	(void)dir_name(dir->number, "", name);
@@ -79,15 +97,7 @@ make_tree(struct snapshot_dir *dir, struct skiff_error *err)
 		return -1;
 	if (mkdirat(dir->snapshots->dir_fd, name, 0700) < 0)
 		return err_errno(err, errno, "mkdir %s", name);
-	if (fs_open_dir(dir->snapshots->dir_fd, name, false, 0, &top, err) <
-		0 ||
-	    make_subdir(top, "fs", 0755, &dir->fd, err) < 0 ||
-	    make_subdir(top, "work", 0700, &work, err) < 0)
-		return -1;
-	if (fault_hit(FAULT_SNAPSHOT_SYNC, err) < 0 ||
-	    fs_sync_dir(top, err) < 0)
-		return -1;
-	return fs_sync_dir(dir->snapshots->dir_fd, err);
+	return make_subdirs(dir->snapshots, dir->number, &dir->fd, err);
 }
 
 int
@@ -103,6 +113,22 @@ snapshot_dir_make(struct snapshots *snapshots, struct snapshot_dir **ret,
 	if (make_tree(dir, err) < 0)
 		return err_wrap(err, "snapshot directory");
 	*ret = STEAL_PTR(dir);
+	return 0;
+}
+
+int
+dirs_own_like(const struct snapshots *snapshots, int fd, int64_t parent,
+	      struct skiff_error *err)
+{
+	char path[DIR_NAME_SIZE];
+	struct stat st;
+
+	(void)dir_name(parent, "/fs", path);
+	if (fstatat(snapshots->dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(err, errno, "stat %s", path);
+	if ((st.st_uid != 0 || st.st_gid != 0) &&
+	    fchown(fd, st.st_uid, st.st_gid) < 0)
+		return err_errno(err, errno, "chown snapshot directory");
 	return 0;
 }
 
@@ -271,21 +297,54 @@ struct lost {
 	struct strv keys;
 };
 
+static bool
+is_dir(const struct snapshots *snapshots, const char *path)
+{
+	struct stat st;
+
+	return fstatat(snapshots->dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) ==
+		   0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+/* Of what nobody committed: it was empty, or the disk has lost more. */
+static void
+make_again(const struct lost *lost, const struct row_place *place)
+{
+	struct skiff_error err = ERROR_INIT;
+	cleanup_close int fd = -1;
+	char name[DIR_NAME_SIZE];
+
+	(void)dir_name(place->number, "", name);
+	log_warn("snapshot %s of namespace %s: its directory is missing, "
+		 "making it again, empty",
+		 place->key, place->ns);
+	if ((mkdirat(lost->snapshots->dir_fd, name, 0700) < 0 &&
+	     errno != EEXIST && err_errno(&err, errno, "mkdir")) ||
+	    make_subdirs(lost->snapshots, place->number, &fd, &err) < 0 ||
+	    (place->parent &&
+	     dirs_own_like(lost->snapshots, fd, place->parent, &err) < 0))
+		log_failure(LOG_ERROR, &err, "snapshot directory %s, ignoring",
+			    name);
+}
+
 static int
-find_lost(void *arg, const char *ns, const char *key, int64_t number,
-	  struct skiff_error *err)
+find_lost(void *arg, const struct row_place *place, struct skiff_error *err)
 {
 	struct lost *lost = arg;
 	char path[DIR_NAME_SIZE];
-	struct stat st;
 
 	(void)err;
-	if (fstatat(lost->snapshots->dir_fd, dir_name(number, "/fs", path), &st,
-		    AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode))
+	if (is_dir(lost->snapshots, dir_name(place->number, "/fs", path)) &&
+	    (place->kind == SNAPSHOT_COMMITTED ||
+	     is_dir(lost->snapshots, dir_name(place->number, "/work", path))))
 		return 0;
-	strv_add(&lost->ns, ns);
-	strv_add(&lost->keys, key);
+	if (place->kind != SNAPSHOT_COMMITTED) {
+		make_again(lost, place);
+		return 0;
+	}
+	strv_add(&lost->ns, place->ns);
+	strv_add(&lost->keys, place->key);
 	return 0;
 }
 

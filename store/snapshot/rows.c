@@ -58,7 +58,10 @@ static const char *const sql[] = {
 		    "FROM tree AS t JOIN snapshot AS s "
 		    "ON s.ns = ?1 AND s." OURS " AND s.parent = t.key) "
 		    "SELECT key, kind FROM tree ORDER BY depth DESC",
-	[EACH] = "SELECT ns, key, dir FROM snapshot WHERE " OURS,
+	[EACH] = "SELECT ns, key, dir, kind, "
+		 "(SELECT p.dir FROM snapshot p WHERE p.ns = s.ns "
+		 "AND p.snapshotter = s.snapshotter AND p.key = s.parent) "
+		 "FROM snapshot s WHERE " OURS,
 };
 
 void
@@ -236,9 +239,17 @@ rows_each(struct conn *conn, row_fn each, void *arg, struct skiff_error *err)
 	CLEANUP(stmt_resetp) sqlite3_stmt *stmt = conn_stmt(conn, sql[EACH]);
 	int r;
 
-	while ((r = stmt_step(stmt, err)) > 0)
-		if (each(arg, stmt_text(stmt, 0), stmt_text(stmt, 1),
-			 sqlite3_column_int64(stmt, 2), err) < 0)
+	while ((r = stmt_step(stmt, err)) > 0) {
+		const struct row_place place = {
+			.ns = stmt_text(stmt, 0),
+			.key = stmt_text(stmt, 1),
+			.number = sqlite3_column_int64(stmt, 2),
+			.kind = (enum snapshot_kind)sqlite3_column_int(stmt, 3),
+			.parent = sqlite3_column_int64(stmt, 4),
+		};
+
+		if (each(arg, &place, err) < 0)
 			return -1;
+	}
 	return r;
 }

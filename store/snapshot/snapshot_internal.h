@@ -71,12 +71,23 @@ int rows_chain(struct conn *conn, const char *ns, const char *key,
 int rows_subtree(struct conn *conn, const char *ns, const char *key,
 		 struct strv *keys, bool *ret_all_committed,
 		 struct skiff_error *err);
-typedef int (*row_fn)(void *arg, const char *ns, const char *key,
-		      int64_t number, struct skiff_error *err);
+struct row_place {
+	const char *ns;
+	const char *key;
+	int64_t number;
+	int64_t parent; /* its number, 0 without one */
+	enum snapshot_kind kind;
+};
+typedef int (*row_fn)(void *arg, const struct row_place *place,
+		      struct skiff_error *err);
 int rows_each(struct conn *conn, row_fn each, void *arg,
 	      struct skiff_error *err);
 
 /* --- directories ----------------------------------------------------- */
+
+/* A new layer's root belongs to who owns the root below it. */
+int dirs_own_like(const struct snapshots *snapshots, int fd, int64_t parent,
+		  struct skiff_error *err);
 
 struct snapshot_dir {
 	struct snapshots *snapshots;

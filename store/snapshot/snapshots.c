@@ -136,22 +136,6 @@ snapshot_find_parent(struct conn *conn, const char *ns, const char *parent,
 
 /* --- preparing ------------------------------------------------------- */
 
-/* A new layer's root belongs to who owns the root below it. */
-static int
-own_like(const struct snapshot_dir *dir, int64_t parent,
-	 struct skiff_error *err)
-{
-	cleanup_free char *path = xasprintf("%" PRId64 "/fs", parent);
-	struct stat st;
-
-	if (fstatat(dir->snapshots->dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_errno(err, errno, "stat %s", path);
-	if ((st.st_uid != 0 || st.st_gid != 0) &&
-	    fchown(dir->fd, st.st_uid, st.st_gid) < 0)
-		return err_errno(err, errno, "chown snapshot directory");
-	return 0;
-}
-
 static int
 add_mounts(const struct snapshot_dir *dir, struct tx *tx,
 	   const struct snapshot_request *request, json_t *object,
@@ -196,7 +180,7 @@ snapshot_prepare_in(struct snapshot_dir *dir, struct tx *tx,
 	if (has_parent &&
 	    (snapshot_find_parent(tx_conn(tx), request->ns, request->parent,
 				  &parent, err) < 0 ||
-	     own_like(dir, parent.number, err) < 0))
+	     dirs_own_like(dir->snapshots, dir->fd, parent.number, err) < 0))
 		return -1;
 	if (fault_hit(FAULT_SNAPSHOT_ROW, err) < 0 ||
 	    snapshot_insert(tx, &snapshot, &object, err) < 0 ||
