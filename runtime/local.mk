@@ -39,6 +39,7 @@ libruntime_a_SOURCES = \
 	%D%/shim_cleanup.c \
 	%D%/shim_proto.c %D%/shim_proto.h \
 	%D%/task.c %D%/task.h %D%/task_internal.h \
+	%D%/task_discard.c \
 	%D%/task_plan.c \
 	%D%/task_record.c \
 	%D%/task_recover.c \

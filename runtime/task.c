@@ -330,7 +330,7 @@ task_delete(struct tasks *tasks, const char *ns, const char *id,
 	if (delete_step(task, ret_exit, err) < 0)
 		return err_wrap(err, "delete task %s", id);
 	if (fault_hit(FAULT_TASK_DELETE_ROW_AFTER, &left) < 0 ||
-	    bundle_remove(task->dir, &left) < 0)
+	    task_discard_dir(task, &left) < 0)
 		log_failure(LOG_WARN, &left,
 			    "task %s/%s, left for the next start", ns, id);
 	task_table_remove(task);
@@ -426,6 +426,8 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->trusts_checkpoints = options->trusts_checkpoints;
 	tasks->snapshots = options->snapshots;
 	tasks->root = xasprintf("%s/tasks", options->root);
+	/* Larger than in any earlier life. */
+	tasks->last_dead = (uint64_t)clock_realtime_ns();
 	tasks->socket_dir = xasprintf("%s/s", options->state);
 	tasks->runtime_root = xasprintf("%s/runtime", options->state);
 	tasks->shim_path = xstrdup(options->shim_path);

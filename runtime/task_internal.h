@@ -5,6 +5,7 @@
  * Shared by the files of the task room: the living task, its table, its
  * record. See runtime/task.h.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -82,6 +83,7 @@ struct tasks {
 	struct db *db;
 	struct snapshots *snapshots;
 	char *root;	    /* root/tasks */
+	atomic_uint_least64_t last_dead; /* name in root/tasks/.dead */
 	char *socket_dir;   /* state/s */
 	char *runtime_root; /* state/runtime */
 	char *shim_path;
@@ -294,6 +296,16 @@ int task_record_restart_wanted(struct task *task, struct skiff_error *err);
 
 /* At the start and the end, when there is no task at all. */
 void task_places_sweep(struct tasks *tasks);
+
+/* --- what deleted tasks leave, runtime/task_discard.c -------------------- */
+
+/* In the tasks' directory; no namespace has such a name. */
+#define TASKS_DEAD ".dead"
+
+/* The task's directory is gone when this returns, its files a little later. */
+int task_discard_dir(struct task *task, struct skiff_error *err);
+/* At the start: removes what an earlier life did not. */
+int task_discards_sweep(struct tasks *tasks, struct skiff_error *err);
 
 /* --- after a restart, runtime/task_recover.c --------------------------- */
 

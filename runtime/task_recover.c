@@ -282,7 +282,8 @@ remove_orphans(struct tasks *tasks, struct skiff_error *err)
 	if (fs_list(AT_FDCWD, tasks->root, &namespaces, err) < 0)
 		return -1;
 	for (size_t i = 0; i < namespaces.n; i++)
-		if (remove_orphans_of(tasks, namespaces.items[i], err) < 0)
+		if (strcmp(namespaces.items[i], TASKS_DEAD) != 0 &&
+		    remove_orphans_of(tasks, namespaces.items[i], err) < 0)
 			return -1;
 	return 0;
 }
@@ -305,7 +306,8 @@ tasks_recover(struct tasks *tasks, struct skiff_error *err)
 {
 	size_t n;
 
-	if (load_recorded(tasks, err) < 0 || remove_orphans(tasks, err) < 0 ||
+	if (task_discards_sweep(tasks, err) < 0 ||
+	    load_recorded(tasks, err) < 0 || remove_orphans(tasks, err) < 0 ||
 	    forget_namespaces(tasks, err) < 0)
 		return err_wrap(err, "recover tasks");
 	n = settle_recorded(tasks);
