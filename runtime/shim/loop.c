@@ -133,6 +133,7 @@ shim_turn(struct shim *shim)
 		shim_reap(shim);
 	shim_jobs_step(shim);
 	shim_processes_settle(shim);
+	shim_rest(shim);
 	/* What is asked now begins, at the latest, in the next turn. */
 	serve(shim, fds + AT_CONNECTIONS);
 	shim_jobs_step(shim);

@@ -162,6 +162,7 @@ struct shim {
 	struct shim_identity who;
 	struct cgroup_dirs cgroups;
 	bool has_own_pid_namespace;
+	bool is_at_rest;    /* init has ended, and what it stood on is gone */
 	bool is_deleted;    /* answered; time to go */
 	bool must_reap;	    /* children were left, without a signal to come */
 	uint32_t n_serials; /* connections there ever were */
@@ -256,7 +257,9 @@ void shim_jobs_step(struct shim *shim);
 /* False: it was no job's program. */
 bool shim_job_program_ended(struct shim *shim, pid_t pid, int status);
 
-/* steps.c: begin the jobs of their requests. */
+/* steps.c: takes down what a container that has ended stood on. */
+void shim_rest(struct shim *shim);
+/* Begin the jobs of their requests. */
 int shim_begin_start(struct shim *shim, struct shim_connection *connection,
 		     const struct shim_message *m, struct skiff_error *err);
 int shim_begin_delete(struct shim *shim, struct shim_connection *connection,

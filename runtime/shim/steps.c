@@ -137,6 +137,25 @@ shim_begin_start(struct shim *shim, struct shim_connection *connection,
 	return begin(shim, connection, m, begin_start, &job, err);
 }
 
+/* --- after the end ------------------------------------------------------- */
+
+/*
+ * To unmount an overlay syncs the file system under it, and a busy kernel
+ * takes its time for each cgroup: better now, while those who were told
+ * of the end think about it, than when they wait for a deletion.
+ */
+void
+shim_rest(struct shim *shim)
+{
+	struct skiff_error ignored = ERROR_INIT;
+
+	if (shim->is_at_rest || shim_init(shim)->phase != SHIM_STOPPED)
+		return;
+	shim->is_at_rest = true;
+	(void)cgroup_remove(&shim->cgroups, deadline_in_ms(0), &ignored);
+	shim_rootfs_unmount(shim);
+}
+
 /* --- DELETE ------------------------------------------------------------ */
 
 static int
