@@ -82,10 +82,10 @@ struct task {
 struct tasks {
 	struct db *db;
 	struct snapshots *snapshots;
-	char *root;	    /* root/tasks */
+	char *root;			 /* root/tasks */
 	atomic_uint_least64_t last_dead; /* name in root/tasks/.dead */
-	char *socket_dir;   /* state/s */
-	char *runtime_root; /* state/runtime */
+	char *socket_dir;		 /* state/s */
+	char *runtime_root;		 /* state/runtime */
 	char *shim_path;
 	char *runtime_path; /* or NULL */
 	char *cgroup_prefix;

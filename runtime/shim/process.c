@@ -105,8 +105,7 @@ shim_process_adopt(struct shim *shim, struct shim_process *process,
 	process->pid = (uint32_t)pid;
 	process->exit.pid = process->pid;
 	if (shim_take_stray(shim, (pid_t)pid, &stray)) {
-		shim_process_ended(shim, process, stray.status,
-				   stray.exited_ns);
+		shim_process_ended(process, stray.status, stray.exited_ns);
 		return 0;
 	}
 	/* Adopted and not reaped: the pid is certain to be our child. */
@@ -142,15 +141,13 @@ shim_wrong_state(const struct shim_process *process, const char *verb,
 }
 
 void
-shim_process_ended(struct shim *shim, struct shim_process *process,
-		   uint32_t status, int64_t exited_ns)
+shim_process_ended(struct shim_process *process, uint32_t status,
+		   int64_t exited_ns)
 {
 	process->has_ended = true;
 	process->drain = deadline_in_ms(SHIM_DRAIN_MS);
 	process->exit.exited_ns = exited_ns;
 	process->exit.status = status;
-	process->exit.was_started =
-	    process != shim_init(shim) || process->phase == SHIM_RUNNING;
 }
 
 static int
@@ -175,8 +172,8 @@ is_drained(const struct shim_process *process)
 }
 
 /*
- * Of init: whether the rest of the container is gone and its execs have
- * been told of, in the time that its output has.
+ * Of init: whether its start is settled, the rest of the container is gone
+ * and its execs have been told of, in the time that its output has.
  */
 static bool
 is_rest_settled(struct shim *shim)
@@ -185,6 +182,11 @@ is_rest_settled(struct shim *shim)
 	struct shim_process *init = shim_init(shim);
 
 	init->next_try = DEADLINE_NEVER;
+	/* A quick one ends before the runtime that started it says so. */
+	if (init->phase == SHIM_CREATED && init->job &&
+	    init->job->reply.type == (SHIM_START | SHIM_REPLY) &&
+	    !deadline_passed(init->drain))
+		return false;
 	/* In a namespace of its own the kernel has killed the rest. */
 	if (!shim->has_own_pid_namespace &&
 	    cgroup_kill_all(&shim->cgroups, deadline_in_ms(0), &busy) < 0 &&
@@ -228,6 +230,9 @@ settle(struct shim *shim, struct shim_process *process)
 		if (!is_drained(process) || (is_init && !is_rest_settled(shim)))
 			return;
 		shim_output_close(process);
+		/* Not when it was reaped: its start may be heard of later. */
+		process->exit.was_started =
+		    !is_init || process->phase == SHIM_RUNNING;
 		process->exit.lost_bytes = process->log.lost_bytes;
 		if (is_init)
 			process->exit.was_oom = shim_had_oom(shim);

@@ -41,8 +41,7 @@ child_ended(struct shim *shim, const siginfo_t *info, bool is_wanted)
 		return;
 	process = shim_process_of_pid(shim, (uint32_t)stray.pid);
 	if (process)
-		shim_process_ended(shim, process, stray.status,
-				   stray.exited_ns);
+		shim_process_ended(process, stray.status, stray.exited_ns);
 	else if (is_wanted)
 		shim->strays[shim->n_strays++] = stray;
 }

@@ -278,8 +278,8 @@ int shim_process_adopt(struct shim *shim, struct shim_process *process,
 int shim_process_signal(const struct shim_process *process, int signal,
 			struct skiff_error *err);
 /* It was reaped. */
-void shim_process_ended(struct shim *shim, struct shim_process *process,
-			uint32_t status, int64_t exited_ns);
+void shim_process_ended(struct shim_process *process, uint32_t status,
+			int64_t exited_ns);
 /* Records and tells the ends that are ready to be. */
 void shim_processes_settle(struct shim *shim);
 /* SKIFF_FAILED_PRECONDITION with the state. */
