@@ -25,6 +25,7 @@ api_tests = \
 	%D%/api_containers.py \
 	%D%/api_content.py \
 	%D%/api_events.py \
+	%D%/api_execs.py \
 	%D%/api_namespaces.py \
 	%D%/api_pull_faults.py \
 	%D%/api_restart.py \
