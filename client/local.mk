@@ -31,14 +31,22 @@ dist_clientcmd_DATA = \
 	%D%/cmd/pause.sh \
 	%D%/cmd/ps.sh \
 	%D%/cmd/pull.sh \
+	%D%/cmd/rename.sh \
+	%D%/cmd/restart.sh \
 	%D%/cmd/resume.sh \
 	%D%/cmd/rm.sh \
 	%D%/cmd/run.sh \
 	%D%/cmd/start.sh \
+	%D%/cmd/stats.sh \
 	%D%/cmd/stop.sh \
 	%D%/cmd/top.sh \
 	%D%/cmd/version.sh \
 	%D%/cmd/wait.sh
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = %D%/completion/skiff.bash
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = %D%/completion/_skiff
 
 install-exec-hook:
 	$(MKDIR_P) '$(DESTDIR)$(bindir)'

@@ -7,7 +7,6 @@ CONTRACT = \
 	openapi/containers.yaml \
 	openapi/content.yaml \
 	openapi/events.yaml \
-	openapi/execs.yaml \
 	openapi/images.yaml \
 	openapi/namespaces.yaml \
 	openapi/operations.yaml \

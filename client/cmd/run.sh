@@ -31,19 +31,19 @@ cmd_run()
 	container_wishes "$@"
 	[ -n "$detach" ] || session_check "$terminal" "$interactive"
 	create_container
-	task=$namespace_path/tasks/$encoded_id
+	session=$namespace_path/tasks/$encoded_id
 	http_try POST "$namespace_path/tasks" \
 	    "{\"container\": $(json_text "$id")}" || run_fail
 	if [ -n "$detach" ]; then
-		http_try POST "$task/start" || run_fail
+		http_try POST "$session/start" || run_fail
 		printf '%s\n' "$id"
 		[ -z "$remove" ] || remove_later
 		return 0
 	fi
-	session_open "$task" "$terminal" "$interactive"
+	session_open "$session" "$terminal" "$interactive"
 	session_first_size || run_fail
 	session_follow 0
-	http_try POST "$task/start" || run_fail
+	http_try POST "$session/start" || run_fail
 	session_feed
 	session_wait
 	if [ -e "$tmp/detached" ]; then
@@ -53,7 +53,7 @@ cmd_run()
 	session_status
 	session_close
 	trap '' INT TERM HUP
-	[ -z "$remove" ] || remove_container "$encoded_id" '' || http_fail
+	[ -z "$remove" ] || remove_container "$encoded_id" 1 || http_fail
 	return "$status"
 }
 
@@ -68,15 +68,7 @@ run_fail()
 	http_fail
 }
 
-# remove_later: nobody waits for the container, so a process of its own does.
 remove_later()
 {
-	(
-		trap '' HUP INT QUIT TERM
-		tmp=$(mktemp -d "${TMPDIR:-/tmp}/skiff.XXXXXX")
-		reply=$tmp/reply
-		trap 'rm -rf "$tmp"' EXIT
-		http_curl "$task/wait" --retry 60 --retry-delay 2 \
-		    --retry-all-errors && remove_container "$encoded_id" ''
-	) </dev/null >/dev/null 2>&1 3<&- 9<&- &
+	later remove_container "$encoded_id" ''
 }

@@ -30,6 +30,12 @@ each_container()
 	return $failed
 }
 
+# task_state ENCODED-ID: prints it; nothing when there is no task.
+task_state()
+{
+	! http_try GET "$namespace_path/tasks/$1" || jq -r .state "$reply"
+}
+
 # remove_container ENCODED-ID FORCE: a task that has ended goes first; one
 # that runs only with force. False with the problem in $reply.
 remove_container()
@@ -38,8 +44,7 @@ remove_container()
 		http_try DELETE "$namespace_path/containers/$1?force=true"
 		return
 	fi
-	if http_try GET "$namespace_path/tasks/$1" &&
-	    [ "$(jq -r .state "$reply")" = stopped ]; then
+	if [ "$(task_state "$1")" = stopped ]; then
 		http_try DELETE "$namespace_path/tasks/$1" || return 1
 	fi
 	http_try DELETE "$namespace_path/containers/$1"

@@ -33,6 +33,8 @@ problem_text()
 	jq -r '
 		def fault: "  \(.field // "") \(.detail // "")";
 		(.detail // .title // "error"),
-		((.errors // [])[] | fault)' "$1" 2>/dev/null ||
+		((.errors // [])[] | fault),
+		((.log // "") | split("\n") | map(select(. != "")) |
+			.[-10:][] | "  \(.)")' "$1" 2>/dev/null ||
 	    head -c 1000 "$1"
 }

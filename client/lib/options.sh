@@ -141,6 +141,10 @@ container_options()
 		*) break ;;
 		esac
 		next_option "$@"
+		[ "$verb" != exec ] || exec_option ||
+		    usage_error "unknown option $1"
+		[ "$verb" != update ] || update_option ||
+		    usage_error "unknown option $1"
 		shift "$n_used"
 		n_left=$((n_left - n_used))
 		if [ -n "$rest" ]; then
@@ -175,6 +179,26 @@ container_options()
 		set -- "$@" --name "$id" --image "$first"
 	fi
 	make_wishes "$@"
+}
+
+# exec_option: whether $option is one of "exec", too.
+exec_option()
+{
+	case $option in
+	--detach | --interactive | --tty | --env | --env-file | --workdir | \
+	    --user | --detach-keys | --sig-proxy) ;;
+	*) return 1 ;;
+	esac
+}
+
+# update_option: whether $option is one that may change, too.
+update_option()
+{
+	case $option in
+	--memory | --memory-swap | --cpus | --cpu-shares | --cpuset-cpus | \
+	    --cpuset-mems | --pids-limit | --restart) ;;
+	*) return 1 ;;
+	esac
 }
 
 # security_value TEXT: the profile itself in place of its file.

@@ -28,12 +28,26 @@ session_check()
 		"$detach_keys"
 }
 
+# session_of_task WANTED: the task in $reply says whether it has a terminal,
+# and whether it takes the input that is WANTED, or nothing.
+session_of_task()
+{
+	terminal=$(jq -r 'if .terminal then 1 else empty end' "$reply")
+	interactive=$(jq -r --arg wanted "$1" \
+	    'if .stdio.stdin == true then $wanted else empty end' "$reply")
+	session_check "$terminal" "$interactive"
+}
+
 # command_status: what failing ends with, for the problem in $reply.
 command_status()
 {
-	case $(problem_field .reason) in
-	executable_not_found) failure_status=127 ;;
-	executable_not_runnable) failure_status=126 ;;
+	case $(problem_field '"\(.reason) \(.detail)"') in
+	executable_not_found*) failure_status=127 ;;
+	cwd_not_found* | argument_list_too_long* | \
+	    runtime_*_failed*exec*'ermission denied'* | \
+	    runtime_*_failed*'xec format error'*)
+		failure_status=126
+		;;
 	esac
 }
 
@@ -143,6 +157,11 @@ session_wait()
 	fi
 	case $follow_failed in
 	0 | 23) ;; # 23: nobody reads it
+	22) # The daemon says why.
+		session_close
+		http GET "$session/logs?offset=0"
+		die "the output cannot be followed"
+		;;
 	*)
 		session_close
 		die "the output broke off; the container has not ended:" \
@@ -157,8 +176,7 @@ session_status()
 	http_exec "$session/wait" --retry 30 --retry-delay 1 \
 	    --retry-connrefused -o "$tmp/end" 2>"$tmp/curl" &
 	await $! || http_unreachable
-	status=$(jq -r '.exit_status // empty' "$tmp/end" 2>/dev/null) ||
-	    status=
+	status=$(sed -n 's/.*"exit_status": *\([0-9][0-9]*\).*/\1/p' "$tmp/end")
 	[ -n "$status" ] || {
 		cp "$tmp/end" "$reply"
 		http_fail
@@ -178,4 +196,18 @@ session_close()
 	feeder='' followers=''
 	tty_restore
 	tty_watch_end
+}
+
+# later COMMAND...: when the process of the session has ended. Nobody else
+# waits for that, so something in the background does.
+later()
+{
+	(
+		trap '' HUP INT QUIT TERM
+		tmp=$(mktemp -d "${TMPDIR:-/tmp}/skiff.XXXXXX")
+		reply=$tmp/reply
+		trap 'rm -rf "$tmp"' EXIT
+		http_curl "$session/wait" --retry 60 --retry-delay 2 \
+		    --retry-all-errors && "$@"
+	) </dev/null >/dev/null 2>&1 3<&- 9<&- &
 }

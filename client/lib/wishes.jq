@@ -97,6 +97,15 @@ def security($value):
 			catch bad("--security-opt: the seccomp profile is no file of JSON"))
 	else bad("--security-opt: Skiff knows no \($value)") end;
 
+def log_option($value):
+	($value | pair) as $pair
+	| if $pair["max-size"] then
+		.stdio.log.max_size = ($pair["max-size"] | size("max-size"))
+	  elif $pair["max-file"] then
+		.stdio.log.max_files = ($pair["max-file"] | number("max-file"))
+	  else bad("--log-opt is max-size=SIZE or max-file=N, not \($value)")
+	  end;
+
 def resource($key; value): .resources[$key] = value;
 
 def wish($option; $value):
@@ -104,7 +113,7 @@ def wish($option; $value):
 	elif $option == "--name" then .id = $value
 	elif $option == "--image" then .image = $value
 	elif $option == "--tty" then .terminal = ($value == "1")
-	elif $option == "--interactive" then .stdin = ($value == "1")
+	elif $option == "--interactive" then .stdio.stdin = ($value == "1")
 	elif $option == "--env" then .env += ($value | env_entry)
 	elif $option == "--workdir" then .cwd = $value
 	elif $option == "--user" then .user = $value
@@ -152,6 +161,12 @@ def wish($option; $value):
 		.stop_timeout = ($value | number($option))
 	elif $option == "--label" then .labels += ($value | pair)
 	elif $option == "--annotation" then .annotations += ($value | pair)
+	elif $option == "--log-opt" then log_option($value)
+	elif $option == "--log-driver" then
+		if $value == "none" then .stdio.mode = "null"
+		elif $value == "log" or $value == "json-file" or $value == "local"
+		then .
+		else bad("--log-driver is log or none, not \($value)") end
 	elif $option == "--runtime" then .runtime.name = $value
 	elif $option == "--snapshotter" then .snapshotter = $value
 	else bad("unknown option \($option)") end;

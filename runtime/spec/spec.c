@@ -76,8 +76,9 @@ is_same_name(const char *a, const char *b)
 	return strncmp(a, b, len) == 0 && (b[len] == '=' || !b[len]);
 }
 
-void
-spec_set_env(json_t *env, const char *entry)
+/* A later entry takes the place of an earlier one of the same name. */
+static void
+set_env(json_t *env, const char *entry)
 {
 	json_t *item;
 	size_t i;
@@ -109,15 +110,15 @@ make_env(const struct spec_request *request, const struct user *user)
 	cleanup_free char *home = xasprintf("HOME=%s", user->home);
 	json_t *env = json_array();
 
-	spec_set_env(env, PATH_DEFAULT);
+	set_env(env, PATH_DEFAULT);
 	if (request->wishes->terminal && !has_env(request, "TERM"))
-		spec_set_env(env, "TERM=xterm");
+		set_env(env, "TERM=xterm");
 	for (size_t i = 0; i < request->image->env.n; i++)
-		spec_set_env(env, request->image->env.items[i]);
+		set_env(env, request->image->env.items[i]);
 	for (size_t i = 0; i < request->wishes->env.n; i++)
-		spec_set_env(env, request->wishes->env.items[i]);
+		set_env(env, request->wishes->env.items[i]);
 	if (!has_env(request, "HOME"))
-		spec_set_env(env, home);
+		set_env(env, home);
 	return env;
 }
 
@@ -168,8 +169,8 @@ find_user(const struct spec_request *request, struct user *ret_user,
 	return -1;
 }
 
-json_t *
-spec_user(const struct user *user)
+static json_t *
+user_to_json(const struct user *user)
 {
 	json_t *groups = json_array();
 
@@ -214,7 +215,7 @@ make_process(const struct spec_request *request, uint64_t caps,
 		return -1;
 	*ret_process =
 	    json_pack("{s:b, s:o, s:O, s:o, s:o, s:o, s:o, s:b, s:i}",
-		      "terminal", wishes->terminal, "user", spec_user(&user),
+		      "terminal", wishes->terminal, "user", user_to_json(&user),
 		      "args", args, "env", make_env(request, &user), "cwd", cwd,
 		      "capabilities", caps_to_json(caps), "rlimits",
 		      spec_rlimits(request->host, wishes), "noNewPrivileges",

@@ -45,7 +45,32 @@ is "stop" "$(skiff stop box)" box
 wait "$waiter"
 is "wait prints the exit status" "$(cat "$scratch/waited")" 3
 is "it is stopped" "$(skiff inspect -f .task.state box)" stopped
-is "rm" "$(skiff rm box)" box
+is "start of one that has ended" "$(skiff start box)" box
+is "it runs again" "$(skiff inspect -f .task.state box)" running
+until_true 30 sh -c "'$SKIFF_SRC/client/skiff' logs box | grep -c up | grep 2"
+is "restart" "$(skiff restart -t 0 box)" box
+is "it was restarted" "$(skiff inspect -f .task.restart_count box)" 2
+like "stats" "$(skiff stats --no-stream box)" \
+    '^box +[0-9.]+% +[0-9.]+ .?B +67.1 MB +[0-9.]+% +[0-9]+ '
+is "update" "$(skiff update --memory 96m --pids-limit 50 --cpus 0.5 \
+    --restart on-failure:3 box)" box
+is "the limits hold at once" "$(skiff inspect -f '.task.resources |
+    [.memory, .pids, .cpus] | map(tostring) | join(" ")' box)" \
+    "100663296 50 0.5"
+is "and for later" "$(skiff inspect -f '[.resources.memory, .resources.pids,
+    .restart_policy] | map(tostring) | join(" ")' box)" \
+    "100663296 50 on-failure:3"
+output=$(skiff update --memory 1 box 2>&1)
+is "update to what cannot be: status 1" $? 1
+output=$(skiff update box 2>&1)
+is "update to nothing: status 2" $? 2
+is "stats --json" "$(skiff stats --no-stream --json | jq -r .id)" box
+skiff stats box >"$scratch/stats" &
+stats=$!
+until_true 30 grep -q box "$scratch/stats"
+is "rm -f" "$(skiff rm -f box)" box
+wait "$stats"
+is "stats goes on until it has ended" $? 0
 
 skiff run -d --name deaf "$ref" sh -c \
     'trap "" TERM; echo up; while :; do sleep 0.1; done' >/dev/null
@@ -56,8 +81,14 @@ output=$(skiff stop none deaf 2>&1 >/dev/null)
 is "stop of one that is not there: status 1" $? 1
 is "rm of several" "$(skiff rm deaf)" deaf
 
-for verb in create start stop kill rm ps logs wait pause resume top inspect \
-    label run pull images events namespaces version; do
+skiff create --name old "$ref" true >/dev/null
+is "rename prints the new name" "$(skiff rename old new)" new
+is "which it has" "$(skiff ps -aq)" new
+ok "rm" skiff rm new
+
+for verb in create start stop kill rm ps logs wait pause resume \
+    top stats inspect update restart checkpoint restore rename label run \
+    pull images events namespaces version; do
 	like "help of $verb" "$(skiff "$verb" --help)" "^usage: skiff $verb"
 done
 finish

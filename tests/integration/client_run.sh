@@ -105,12 +105,14 @@ def run(script, signals):
 loop = "echo ready; while :; do sleep 0.1; done"
 print(run('trap "exit 9" INT; ' + loop, [signal.SIGINT]))
 print(run('trap "echo caught" INT; ' + loop, [signal.SIGINT, signal.SIGINT]))
-print(run('trap "exit 8" TERM; ' + loop, [signal.SIGTERM]))
+print([run('trap "exit %d" %s; ' % (s, s.name[3:]) + loop, [s]) == s
+       for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT,
+                 signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)])
 PY
-is "Ctrl-C arrives as SIGINT, the second as SIGKILL; SIGTERM as such" \
+is "Ctrl-C arrives as SIGINT, the second as SIGKILL; others as such" \
     "$(cat "$scratch/signals")" "9
 137
-8"
+[True, True, True, True, True, True]"
 is "nothing is left of them" "$(skiff ps -aq)" ""
 
 is "-d prints the name" "$(skiff run -d --name bg "$ref" \
