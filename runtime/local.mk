@@ -44,6 +44,7 @@ libruntime_a_SOURCES = \
 	%D%/task_record.c \
 	%D%/task_recover.c \
 	%D%/task_limits.c \
+	%D%/task_oom.c \
 	%D%/task_pause.c \
 	%D%/task_places.c \
 	%D%/task_processes.c \

@@ -39,10 +39,10 @@ static void
 forget_run(const struct task *task, json_t *object)
 {
 	static const char *const of_a_run[] = {
-		"exit_status",	       "exited_at",
-		"started_at",	       "reason",
-		"stop_requested_at",   "kill_at",
-		"restart_requested_at"
+		"exit_status",		"exited_at",
+		"started_at",		"reason",
+		"stop_requested_at",	"kill_at",
+		"restart_requested_at", "oom_kills"
 	};
 	json_t *restart = json_object_get(object, "restart");
 

@@ -83,6 +83,7 @@ spawn_limited(struct task *task, const json_t *spec, struct skiff_error *err)
 		return -1;
 	if (spawn_shim(task, err) < 0)
 		return -1;
+	task->oom_kills = 0;
 	if (task_limits_begin(task, spec, err) == 0)
 		return 0;
 	drop_shim(task);

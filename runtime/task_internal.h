@@ -71,8 +71,10 @@ struct task {
 	char *cgroups_path; /* or NULL */
 	char *runtime;	    /* path; NULL: the default */
 	bool has_terminal;
-	json_t *resources;  /* limits set since it was made, or NULL */
-	int64_t kill_at_ns; /* SIGKILL follows then; 0: no stop under way */
+	json_t *resources;	/* limits set since it was made, or NULL */
+	int64_t oom_kills;	/* of this run, that the record knows */
+	atomic_bool is_oom_due; /* any thread: a look at them is to come */
+	int64_t kill_at_ns;	/* SIGKILL follows then; 0: no stop under way */
 	/* Only while it is created, and only from a checkpoint. */
 	struct restore *restore;
 	/* Of the present run; NULL when the shim is out of reach. */
@@ -171,6 +173,14 @@ int task_cgroups(const struct task *task, struct cgroup_dirs *ret_dirs,
  */
 int task_limits_begin(struct task *task, const json_t *spec,
 		      struct skiff_error *err);
+
+/* --- kills for want of memory, runtime/task_oom.c --------------------------
+ */
+
+/* Those of this run are told as they happen. The client is set. */
+void task_oom_watch(struct task *task);
+/* How many the kernel has counted; CGROUP_UNKNOWN. */
+int64_t task_oom_kills(const struct task *task);
 
 /* --- pause and resume, runtime/task_pause.c ------------------------------ */
 
@@ -272,6 +282,9 @@ int task_record_state(struct task *task, enum task_state state,
  */
 int task_record_stop(struct task *task, int64_t kill_at_ns, bool is_restart,
 		     struct skiff_error *err);
+/* So many of its processes were killed for want of memory by now. */
+int task_record_oom(struct task *task, int64_t oom_kills,
+		    struct skiff_error *err);
 /* resources are those of the task from now on. */
 int task_record_resources(struct task *task, const json_t *resources,
 			  int64_t if_match, char **ret_doc,

@@ -58,6 +58,7 @@ struct write {
 	int64_t kill_at_ns;
 	bool is_restart; /* follows the stop */
 	const json_t *resources;
+	int64_t oom_kills; /* as the kernel counts them, or less */
 	int64_t if_match;
 	json_t *object; /* the new document */
 };
@@ -281,16 +282,41 @@ exit_event(const struct write *write)
 	return event;
 }
 
+/* Unless the record knows of them. */
 static int
-append_oom(struct write *write, struct tx *tx, struct skiff_error *err)
+append_oom(struct write *write, struct tx *tx, int64_t oom_kills,
+	   struct skiff_error *err)
 {
 	struct record_ref ref = task_ref_of(write->task);
 	cleanup_json json_t *event =
-	    json_pack("{s:s}", "container_id", write->task->id);
+	    json_pack("{s:s, s:I}", "container_id", write->task->id,
+		      "oom_kills", (json_int_t)oom_kills);
 	struct change change = { .verb = "oom", .event = event };
 
+	if (oom_kills <= json_get_int(write->object, "oom_kills", 0))
+		return 0;
 	json_set_bool(write->object, "oom", true);
+	json_set_int(write->object, "oom_kills", oom_kills);
 	return record_update(tx, &ref, write->object, &change, err);
+}
+
+static int
+oom_closure(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	struct write *write = arg;
+
+	if (load(write, tx, err) < 0)
+		return -1;
+	return append_oom(write, tx, write->oom_kills, err);
+}
+
+int
+task_record_oom(struct task *task, int64_t oom_kills, struct skiff_error *err)
+{
+	CLEANUP(write_done)
+	struct write write = { .task = task, .oom_kills = oom_kills };
+
+	return db_write(task->tasks->db, oom_closure, &write, err);
 }
 
 static int
@@ -300,9 +326,13 @@ exit_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	struct record_ref ref = task_ref_of(write->task);
 	cleanup_json json_t *event = NULL;
 	struct change change = { .verb = "exit" };
+	int64_t oom_kills = write->oom_kills;
 
+	/* The shim saw one, and perhaps only it can. */
+	if (oom_kills < 1 && write->exit->was_oom)
+		oom_kills = 1;
 	if (load(write, tx, err) < 0 ||
-	    (write->exit->was_oom && append_oom(write, tx, err) < 0))
+	    append_oom(write, tx, oom_kills, err) < 0)
 		return -1;
 	json_set_text(write->object, "state", "stopped");
 	(void)json_object_del(write->object, "kill_at");
@@ -323,7 +353,10 @@ task_record_exited(struct task *task, const struct shim_exit *exit,
 		   struct skiff_error *err)
 {
 	CLEANUP(write_done)
-	struct write write = { .task = task, .exit = exit, .reason = reason };
+	struct write write = { .task = task,
+			       .exit = exit,
+			       .reason = reason,
+			       .oom_kills = task_oom_kills(task) };
 
 	if (db_write(task->tasks->db, exit_closure, &write, err) < 0)
 		return -1;

@@ -204,6 +204,7 @@ add_recorded(void *arg, const char *ns, const char *id, json_t *object,
 	task_note_untried(task);
 	(void)rfc3339_parse(json_get_text(object, "kill_at"),
 			    &task->kill_at_ns);
+	task->oom_kills = json_get_int(object, "oom_kills", 0);
 	task->resources = json_incref(json_object_get(object, "resources"));
 	(void)task_table_add(task);
 	return 0;

@@ -257,4 +257,5 @@ task_watch(struct task *task)
 	run->client = shim_client_ref(task->client);
 	monitor_watch(task->tasks->monitor, shim_client_event_fd(task->client),
 		      &shim_ops, run);
+	task_oom_watch(task);
 }

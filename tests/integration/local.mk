@@ -39,6 +39,7 @@ api_tests = \
 	%D%/task_limits.py \
 	%D%/task_metrics.py \
 	%D%/task_restart.py \
+	%D%/task_oom.py \
 	%D%/task_states.py \
 	%D%/user_strings.py
 integration_tests += $(api_tests)
