@@ -84,6 +84,7 @@ spawn_limited(struct task *task, const json_t *spec, struct skiff_error *err)
 	if (spawn_shim(task, err) < 0)
 		return -1;
 	task->oom_kills = 0;
+	task_places_move_shim(task->tasks, shim_client_shim_pid(task->client));
 	if (task_limits_begin(task, spec, err) == 0)
 		return 0;
 	drop_shim(task);

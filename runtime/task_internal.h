@@ -307,6 +307,8 @@ int task_record_restart_wanted(struct task *task, struct skiff_error *err);
 
 /* --- what tasks of a namespace share, runtime/task_places.c ------------- */
 
+/* Into the cgroup of all shims. */
+void task_places_move_shim(struct tasks *tasks, pid_t shim);
 /* At the start and the end, when there is no task at all. */
 void task_places_sweep(struct tasks *tasks);
 

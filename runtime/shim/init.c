@@ -20,6 +20,8 @@
 #include "base/cleanup.h"
 
 #define UNDO_TIMEOUT_MS 2000
+#define OOM_SCORE (-998)
+#define OOM_SCORE_STEP 50
 
 int
 shim_record_identity(struct shim *shim, struct skiff_error *err)
@@ -87,17 +89,31 @@ shim_had_oom(struct shim *shim)
 }
 
 /*
- * Out of the kernel's reach when it wants memory, where it is allowed; only
- * now, since what the runtime starts inherits it.
+ * Out of the kernel's reach when it wants memory, as far as is allowed;
+ * only now, since what made the container inherits it. What is started
+ * later gets back the score of before.
  */
 static void
-protect_self(void)
+protect_self(struct shim *shim)
 {
 	cleanup_close int fd =
-	    open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	    open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	char text[16];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
-	if (fd >= 0 && write(fd, "-998", 4) < 0)
-		return; /* wants CAP_SYS_RESOURCE */
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	(void)snprintf(shim->oom_score, sizeof(shim->oom_score), "%s", text);
+	/* Less than it was at its least wants CAP_SYS_RESOURCE. */
+	for (long score = OOM_SCORE; score < strtol(text, NULL, 10);
+	     score += OOM_SCORE_STEP) {
+		char wish[16];
+		int len = snprintf(wish, sizeof(wish), "%ld", score);
+
+		if (pwrite(fd, wish, (size_t)len, 0) == len)
+			return;
+	}
 }
 
 int
@@ -119,7 +135,7 @@ shim_adopt_init(struct shim *shim, struct skiff_error *err)
 		return -1;
 	cgroup_dirs_from_text(text, &shim->cgroups);
 	open_oom_counter(shim);
-	protect_self();
+	protect_self(shim);
 	return shim_record_identity(shim, err);
 }
 

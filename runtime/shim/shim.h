@@ -158,6 +158,7 @@ struct shim {
 	int signal_fd;
 	int listen_fd;
 	int oom_fd;
+	char oom_score[16]; /* of what it starts; "": as its own */
 
 	struct shim_identity who;
 	struct cgroup_dirs cgroups;

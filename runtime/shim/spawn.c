@@ -11,10 +11,12 @@
 #include "runtime/shim/shim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,6 +27,7 @@ struct child {
 	char *const *argv;
 	const char *cwd;
 	char *const *env;
+	const char *oom_score;
 	int fds[3];
 	pid_t parent;
 	volatile int error; /* errno of what failed before the new program */
@@ -42,6 +45,20 @@ child_fail(struct child *child, int error)
 	return -1;
 }
 
+/* It is the child's alone, though its memory is the shim's (proc(5)). */
+static __attribute__((no_sanitize("address", "undefined", "thread"))) void
+set_oom_score(const char *score)
+{
+	int fd;
+
+	if (!*score)
+		return;
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	/* To raise it is always allowed. */
+	if (fd >= 0 && write(fd, score, strlen(score)) < 0)
+		return;
+}
+
 /* Runs on its own stack in the shim's memory until it is another program. */
 static __attribute__((no_sanitize("address", "undefined", "thread"))) int
 child_main(void *arg)
@@ -55,6 +72,7 @@ child_main(void *arg)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != child->parent)
 		return child_fail(child, ESRCH);
+	set_oom_score(child->oom_score);
 	for (int i = 0; i < 3; i++)
 		if (dup2(child->fds[i], i) < 0)
 			return child_fail(child, errno);
@@ -82,6 +100,7 @@ shim_program_start(struct shim *shim, char *const argv[], const char *dir,
 		.argv = argv,
 		.env = env,
 		.cwd = shim->task_dir,
+		.oom_score = shim->oom_score,
 		.parent = getpid(),
 	};
 	int ignored;

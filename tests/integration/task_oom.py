@@ -33,6 +33,32 @@ def a_memory_bomb_is_told_before_its_exit_and_spares_the_shim():
 
 
 @test
+def shims_have_a_cgroup_of_their_own_and_the_better_score():
+    s = the_daemon()
+    made = run(s, "apart")
+    pids = [p for p, c in processes(s.root, s.state).items()
+            if "skiff-shim" in c]
+    equal(len(pids), 1)
+    own = cgroups_of(pids[0])
+    theirs = cgroups_of(made["pid"])
+    for name in ("memory", "pids", "freezer", "cpu", ""):
+        if name in theirs:
+            check(own[name].endswith("/_shims"), name, own)
+            equal(os.path.dirname(own[name]),
+                  os.path.dirname(os.path.dirname(theirs[name])))
+
+    def score(pid):
+        with open("/proc/%d/oom_score_adj" % pid) as f:
+            return int(f.read())
+
+    check(score(pids[0]) <= score(s.process.pid) <= score(made["pid"]))
+    remove(s, "apart")
+    s.stop()
+    equal([c for c in s.picture()["cgroups"]], [])
+    s.start()
+
+
+@test
 def a_child_killed_for_want_of_memory_is_told_while_the_task_goes_on():
     s = the_daemon()
     before = s.revision()
