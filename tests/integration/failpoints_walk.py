@@ -228,7 +228,7 @@ def wanted():
 
 
 def jobs_of(action, n_max, names=None):
-    return [Job(p, n, action) for p in (names or wanted())
+    return [Job(p, n, action) for p in (wanted() if names is None else names)
             for n in range(1, min(counts()[p], n_max if n_max == 1 or
                                   not p.startswith("db.") else N_COMMITS)
                            + 1)]
