@@ -159,6 +159,35 @@ answer_label_patch(struct request *request, struct services *services,
 }
 
 int
+take_exec(struct request *request, struct exec_place *ret_place,
+	  struct skiff_error *err)
+{
+	struct record_ref task;
+
+	if (take_task(request, &task, err) < 0)
+		return -1;
+	*ret_place = (struct exec_place){
+		.ns = task.ns,
+		.task = task.key,
+		.exec = request_param(request, "eid"),
+	};
+	return id_check("exec", ret_place->exec, err);
+}
+
+int
+take_no_fields(struct request *request, struct skiff_error *err)
+{
+	json_t *body;
+
+	if (!request_has_body(request))
+		return 0;
+	if (request_json(request, &body, err) < 0)
+		return -1;
+	json_decode(body, "", NULL, 0, NULL, request_faults(request));
+	return check_faults(request, err);
+}
+
+int
 take_task(struct request *request, struct record_ref *ret_ref,
 	  struct skiff_error *err)
 {

@@ -22,6 +22,18 @@ int take_namespace(struct request *request, const char **ret_ns,
 int take_task(struct request *request, struct record_ref *ret_ref,
 	      struct skiff_error *err);
 
+/* The exec that {ns}, {id} and {eid} of the path name. */
+struct exec_place {
+	const char *ns;
+	const char *task;
+	const char *exec;
+};
+int take_exec(struct request *request, struct exec_place *ret_place,
+	      struct skiff_error *err);
+
+/* An action that knows no field takes no body, or {}. */
+int take_no_fields(struct request *request, struct skiff_error *err);
+
 /* 200 with the stored document and its ETag. */
 int answer_record(struct services *services, const struct record_ref *ref,
 		  struct response **ret, struct skiff_error *err);

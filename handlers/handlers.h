@@ -80,6 +80,14 @@ HANDLER(tasks_logs);
 /* metrics.c */
 HANDLER(tasks_metrics);
 HANDLER(metrics_list);
+/* execs.c, wait.c, stop.c */
+HANDLER(execs_list);
+HANDLER(execs_create);
+HANDLER(execs_get);
+HANDLER(execs_delete);
+HANDLER(execs_start);
+HANDLER(execs_kill);
+HANDLER(execs_wait);
 
 /* checkpoints.c */
 HANDLER(tasks_checkpoint);

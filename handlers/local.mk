@@ -7,6 +7,9 @@ libhandlers_a_SOURCES = \
 	%D%/containers.c \
 	%D%/content.c \
 	%D%/events.c \
+	%D%/exec_run.c %D%/exec_run.h \
+	%D%/execs.c \
+	%D%/exit_wait.c %D%/exit_wait.h \
 	%D%/handlers.h \
 	%D%/images.c \
 	%D%/logs.c \

@@ -16,6 +16,8 @@
 #define NS "/v1/namespaces/{ns}"
 #define SNAPSHOTS NS "/snapshots/{snapshotter}"
 #define TASK NS "/tasks/{id}"
+#define EXECS TASK "/execs"
+#define EXEC EXECS "/{eid}"
 #define PAGE "limit cursor"
 
 /* A row: method, path, operation id, where it runs, query keys, handler. */
@@ -151,6 +153,19 @@ static const struct route routes[] = {
 	/* To find the last lines it may read all of a large log. */
 	ROW(HTTP_GET, TASK "/logs", "tasks_logs", ROUTE_WORKER,
 	    "stream tail since until follow offset timestamps", tasks_logs),
+
+	ROW(HTTP_GET, EXECS, "execs_list", ROUTE_INLINE, PAGE, execs_list),
+	ROW(HTTP_POST, EXECS, "execs_create", ROUTE_SLOW,
+	    "start wait remove timeout max_output", execs_create),
+	ROW(HTTP_GET, EXEC, "execs_get", ROUTE_INLINE, NULL, execs_get),
+	ROW(HTTP_DELETE, EXEC, "execs_delete", ROUTE_SLOW, "force",
+	    execs_delete),
+	ROW(HTTP_POST, EXEC "/start", "execs_start", ROUTE_SLOW, NULL,
+	    execs_start),
+	ROW(HTTP_POST, EXEC "/kill", "execs_kill", ROUTE_SLOW, NULL,
+	    execs_kill),
+	ROW(HTTP_GET, EXEC "/wait", "execs_wait", ROUTE_INLINE, "timeout",
+	    execs_wait),
 
 	ROW(HTTP_GET, "/v1/events", "events_all", ROUTE_INLINE, "after follow",
 	    events_all),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * N/tasks/{id}/kill, /stop and /restart.
+ * N/tasks/{id}/kill, /stop and /restart, and the kill of an exec.
  *
  * A stop is begun by a worker; after that the request waits for the end
  * of the task without a thread, and the SIGKILL comes whether or not it
@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/parse.h"
 #include "base/strbuf.h"
@@ -24,6 +25,7 @@
 #include "handlers/watch.h"
 #include "runtime/spec/wishes.h"
 #include "runtime/task.h"
+#include "runtime/task_exec.h"
 #include "store/events/log.h"
 
 /* For what SIGKILL does not end at once: it ends when the kernel lets it. */
@@ -92,12 +94,30 @@ take_body(struct request *request, const char *const *fields, size_t n,
 
 /* --- kill --------------------------------------------------------------- */
 
-/* {"signal": "TERM" | 15, "all": false, "pid": 1}; none is needed. */
+static void
+take_exec_id(const json_t *body, const char **ret_exec_id,
+	     struct json_faults *faults)
+{
+	const json_t *value = json_object_get(body, "exec_id");
+	struct skiff_error bad = ERROR_INIT;
+
+	*ret_exec_id = json_string_value(value);
+	if (!value)
+		return;
+	if (!*ret_exec_id || id_check("exec", *ret_exec_id, &bad) < 0)
+		json_fault(faults, "/exec_id", "is not the id of an exec");
+	else if (json_object_get(body, "all") || json_object_get(body, "pid"))
+		json_fault(faults, "/exec_id",
+			   "goes not together with all or pid");
+}
+
+/* {"signal": "TERM" | 15, "all": false, "pid": 1, "exec_id"}; all optional. */
 static int
 take_kill(struct request *request, struct task_kill *kill,
-	  struct skiff_error *err)
+	  const char **ret_exec_id, struct skiff_error *err)
 {
-	static const char *const fields[] = { "signal", "all", "pid" };
+	static const char *const fields[] = { "signal", "all", "pid",
+					      "exec_id" };
 	struct json_faults *faults = request_faults(request);
 	const json_t *all;
 	const json_t *pid;
@@ -117,6 +137,7 @@ take_kill(struct request *request, struct task_kill *kill,
 		json_fault(faults, "/pid", "must be the number of a process");
 	else if (pid && kill->want_all)
 		json_fault(faults, "/pid", "goes not together with all");
+	take_exec_id(body, ret_exec_id, faults);
 	return check_faults(request, err);
 }
 
@@ -126,12 +147,42 @@ tasks_kill(struct request *request, void *context, struct response **ret,
 {
 	struct task_kill kill = { .signal = SIGTERM };
 	struct services *services = context;
+	const char *exec_id;
 	struct record_ref ref;
 
 	if (take_task(request, &ref, err) < 0 ||
-	    take_kill(request, &kill, err) < 0 ||
-	    task_kill(services->tasks, ref.ns, ref.key, &kill, err) < 0)
+	    take_kill(request, &kill, &exec_id, err) < 0 ||
+	    (exec_id
+		 ? exec_kill(services->tasks, ref.ns, ref.key, exec_id,
+			     kill.signal, err)
+		 : task_kill(services->tasks, ref.ns, ref.key, &kill, err)) < 0)
 		return -1;
+	return answer_record(services, &ref, ret, err);
+}
+
+int
+execs_kill(struct request *request, void *context, struct response **ret,
+	   struct skiff_error *err)
+{
+	static const char *const fields[] = { "signal" };
+	struct services *services = context;
+	cleanup_free char *key = NULL;
+	struct exec_place place;
+	struct record_ref ref;
+	int signal = SIGTERM;
+	json_t *body;
+
+	if (take_exec(request, &place, err) < 0 ||
+	    take_body(request, fields, ARRAY_SIZE(fields), &body, err) < 0)
+		return -1;
+	take_signal(json_object_get(body, "signal"), &signal,
+		    request_faults(request));
+	if (check_faults(request, err) < 0 ||
+	    exec_kill(services->tasks, place.ns, place.task, place.exec, signal,
+		      err) < 0)
+		return -1;
+	key = xasprintf("%s/%s", place.task, place.exec);
+	ref = (struct record_ref){ RECORD_EXEC, place.ns, key };
 	return answer_record(services, &ref, ret, err);
 }
 

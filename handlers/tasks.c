@@ -184,20 +184,6 @@ tasks_patch(struct request *request, void *context, struct response **ret,
 	return update(request, context, &ref, body, ret, err);
 }
 
-/* An action that knows no field takes no body, or {}. */
-static int
-check_no_fields(struct request *request, struct skiff_error *err)
-{
-	json_t *body;
-
-	if (!request_has_body(request))
-		return 0;
-	if (request_json(request, &body, err) < 0)
-		return -1;
-	json_decode(body, "", NULL, 0, NULL, request_faults(request));
-	return check_faults(request, err);
-}
-
 typedef int (*step_fn)(struct tasks *tasks, const char *ns, const char *id,
 		       char **ret_doc, int64_t *ret_revision,
 		       struct skiff_error *err);
@@ -211,7 +197,7 @@ take_step(struct request *request, struct services *services, step_fn step,
 	char *doc;
 
 	if (take_task(request, &ref, err) < 0 ||
-	    check_no_fields(request, err) < 0 ||
+	    take_no_fields(request, err) < 0 ||
 	    step(services->tasks, ref.ns, ref.key, &doc, &revision, err) < 0)
 		return -1;
 	*ret = document_response(200, doc, revision);

@@ -7,6 +7,7 @@ CONTRACT = \
 	openapi/containers.yaml \
 	openapi/content.yaml \
 	openapi/events.yaml \
+	openapi/execs.yaml \
 	openapi/images.yaml \
 	openapi/namespaces.yaml \
 	openapi/operations.yaml \

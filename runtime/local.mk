@@ -34,6 +34,7 @@ libruntime_a_SOURCES = \
 	%D%/shim_checkpoint.c %D%/shim_checkpoint.h \
 	%D%/shim_client.c %D%/shim_client.h \
 	%D%/shim_client_internal.h \
+	%D%/shim_exec.c \
 	%D%/restart.c %D%/restart.h \
 	%D%/restart_record.c \
 	%D%/shim_cleanup.c \
@@ -41,6 +42,10 @@ libruntime_a_SOURCES = \
 	%D%/task.c %D%/task.h %D%/task_internal.h \
 	%D%/task_discard.c \
 	%D%/task_plan.c \
+	%D%/task_exec.c %D%/task_exec.h %D%/task_exec_internal.h \
+	%D%/task_exec_record.c \
+	%D%/task_exec_settle.c \
+	%D%/task_exec_table.c \
 	%D%/task_record.c \
 	%D%/task_recover.c \
 	%D%/task_limits.c \

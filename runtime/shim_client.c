@@ -241,6 +241,14 @@ call(const struct shim_client *client, struct shim_message *request,
 	return shim_fd_answer(fd, request, deadline, ret_reply, err);
 }
 
+int
+shim_client_call(const struct shim_client *client, struct shim_message *request,
+		 struct deadline deadline, struct shim_message *ret_reply,
+		 struct skiff_error *err)
+{
+	return call(client, request, deadline, ret_reply, err);
+}
+
 /* Told of the end; at once when it has happened. */
 static int
 subscribe(struct shim_client *client, struct deadline deadline,
@@ -565,7 +573,7 @@ shim_state(struct shim_client *client, struct deadline deadline,
 		return -1;
 	*ret_status = (struct shim_status){
 		.phase = (enum shim_phase)reply.u.state.phase,
-		.init_pid = (pid_t)reply.u.state.who.init_pid,
+		.pid = (pid_t)reply.u.state.who.init_pid,
 		.exit = reply.u.state.exit,
 		.lost_bytes = reply.u.state.lost_bytes,
 	};
@@ -664,12 +672,10 @@ shim_client_read_event(struct shim_client *client, struct shim_event *ret_event)
 	while ((n = recv(client->event_fd, buf, sizeof(buf), MSG_DONTWAIT)) >
 	       0) {
 		/* The answer to SUBSCRIBE, and what newer shims may say. */
-		if (shim_decode(buf, (size_t)n, &m, &ignored) < 0 ||
-		    m.type != SHIM_EXITED)
+		if (shim_decode(buf, (size_t)n, &m, &ignored) < 0)
 			continue;
-		ret_event->type = SHIM_EVENT_EXITED;
-		ret_event->exit = m.u.exit;
-		return;
+		if (shim_event_take(&m, ret_event))
+			return;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;

@@ -113,7 +113,7 @@ pid_t shim_client_shim_pid(const struct shim_client *client);
  */
 struct shim_status {
 	enum shim_phase phase;
-	pid_t init_pid;
+	pid_t pid;
 	struct shim_exit exit; /* when SHIM_STOPPED */
 	uint64_t lost_bytes;
 };
@@ -146,18 +146,48 @@ int shim_close_stdin(struct shim_client *client, struct deadline deadline,
 		     struct skiff_error *err);
 
 /*
+ * Execs; TASK_DIR/execs/ID with SHIM_FILE_PROCESS in it is there. Reasons
+ * of a start: executable_not_found, cwd_not_found, runtime_exec_failed. The
+ * shim knows an exec no more (SKIFF_NOT_FOUND) once its end is on disk and
+ * told. An older shim does not know execs: SKIFF_UNIMPLEMENTED.
+ */
+struct shim_exec_options {
+	const char *id;
+	bool has_terminal;
+	bool has_stdin;
+	bool no_log;
+};
+
+int shim_exec_start(struct shim_client *client,
+		    const struct shim_exec_options *options,
+		    struct deadline deadline, pid_t *ret_pid,
+		    struct skiff_error *err);
+int shim_exec_kill(struct shim_client *client, const char *id, int signal,
+		   struct deadline deadline, struct skiff_error *err);
+/* force kills it first, and waits for its end. */
+int shim_exec_delete(struct shim_client *client, const char *id, bool force,
+		     struct deadline deadline, struct shim_exit *ret_exit,
+		     struct skiff_error *err);
+/* SHIM_CREATED: it is being started. */
+int shim_exec_state(struct shim_client *client, const char *id,
+		    struct deadline deadline, struct shim_status *ret_status,
+		    struct skiff_error *err);
+
+/*
  * The shim's own words: readable when something happened. A task that had
  * already ended when the client was made is told at once.
  */
 enum shim_event_type {
-	SHIM_EVENT_NONE,   /* nothing now */
-	SHIM_EVENT_EXITED, /* exit is filled; the record is on disk */
-	SHIM_EVENT_GONE,   /* the shim died, or was deleted */
+	SHIM_EVENT_NONE,	/* nothing now */
+	SHIM_EVENT_EXITED,	/* exit is filled; the record is on disk */
+	SHIM_EVENT_GONE,	/* the shim died, or was deleted */
+	SHIM_EVENT_EXEC_EXITED, /* the same as EXITED, of exec_id */
 };
 
 struct shim_event {
 	enum shim_event_type type;
 	struct shim_exit exit;
+	char exec_id[SHIM_EXEC_ID_MAX + 1];
 };
 
 int shim_client_event_fd(const struct shim_client *client);

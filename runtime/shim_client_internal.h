@@ -21,3 +21,13 @@ int shim_fd_send(int fd, struct shim_message *request, struct skiff_error *err);
 int shim_fd_answer(int fd, const struct shim_message *request,
 		   struct deadline deadline, struct shim_message *ret_reply,
 		   struct skiff_error *err);
+/*
+ * One request on a connection of its own, and its answer (ret_reply may be
+ * NULL), whose strings are not valid any more.
+ */
+int shim_client_call(const struct shim_client *client,
+		     struct shim_message *request, struct deadline deadline,
+		     struct shim_message *ret_reply, struct skiff_error *err);
+/* False for what is none of the events. */
+bool shim_event_take(const struct shim_message *m,
+		     struct shim_event *ret_event);

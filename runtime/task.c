@@ -310,9 +310,11 @@ delete_step(struct task *task, json_t **ret_exit, struct skiff_error *err)
 	    take_down(task, &exit, err) < 0 ||
 	    fault_hit(FAULT_TASK_DELETE_ROW_BEFORE, err) < 0 ||
 	    task_say_start(task, err) < 0 ||
+	    execs_settle_all(task, NULL, err) < 0 ||
 	    task_record_delete(task, &exit, ret_exit, err) < 0)
 		return -1;
 	task->state = TASK_DELETED;
+	execs_forget_all(task);
 	return 0;
 }
 

@@ -75,6 +75,7 @@ struct task {
 	int64_t oom_kills;	/* of this run, that the record knows */
 	atomic_bool is_oom_due; /* any thread: a look at them is to come */
 	int64_t kill_at_ns;	/* SIGKILL follows then; 0: no stop under way */
+	struct exec *execs;	/* guarded by the table's lock */
 	/* Only while it is created, and only from a checkpoint. */
 	struct restore *restore;
 	/* Of the present run; NULL when the shim is out of reach. */
@@ -331,3 +332,27 @@ int task_discards_sweep(struct tasks *tasks, struct skiff_error *err);
 void task_make_known(struct task *task);
 
 int tasks_recover(struct tasks *tasks, struct skiff_error *err);
+
+/* --- execs, for the steps of their task: runtime/task_exec_settle.c ------ */
+
+/*
+ * Each exec that runs has ended, or does so at once: their exits are
+ * recorded before the task's. reason: of those that left no word. Called
+ * with the step held.
+ */
+int execs_settle_all(struct task *task, const char *reason,
+		     struct skiff_error *err);
+/* What became of them while the daemon was away. With the step held. */
+int execs_follow(struct task *task, struct skiff_error *err);
+/* What the shim told. Elsewhere than in the monitor's thread. */
+int exec_hear_exit(struct task *task, const struct shim_event *event,
+		   struct skiff_error *err);
+/* Those of an earlier life, out of their records, and before anyone asks. */
+int execs_load(struct tasks *tasks, struct skiff_error *err);
+/* In the transaction that deletes the task's record. */
+int execs_record_delete_all(struct task *task, struct tx *tx,
+			    struct skiff_error *err);
+/* After it: nobody finds them any more. With the step held. */
+void execs_forget_all(struct task *task);
+/* At the daemon's end, references or not. */
+void execs_free(struct task *task);

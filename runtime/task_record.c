@@ -375,7 +375,8 @@ delete_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	if (write->task->state != TASK_STOPPED &&
 	    exit_closure(tx, write, err) < 0)
 		return -1;
-	if (load(write, tx, err) < 0)
+	if (load(write, tx, err) < 0 ||
+	    execs_record_delete_all(write->task, tx, err) < 0)
 		return -1;
 	event =
 	    json_pack("{s:s, s:s, s:O, s:O, s:O}", "container_id",

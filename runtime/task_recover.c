@@ -113,7 +113,7 @@ settle(struct task *task, struct skiff_error *err)
 			   ? task_settle_lost(task, err)
 			   : -1;
 	}
-	if (follow_shim(task, err) < 0) {
+	if (execs_follow(task, err) < 0 || follow_shim(task, err) < 0) {
 		shim_client_free(task->client);
 		task->client = NULL;
 		return -1;
@@ -219,7 +219,7 @@ load_recorded(struct tasks *tasks, struct skiff_error *err)
 	db_reader_put(conn);
 	for (struct task *task = tasks->first; task; task = task->next)
 		task_plan_recall(task);
-	return r;
+	return r < 0 ? -1 : execs_load(tasks, err);
 }
 
 static size_t

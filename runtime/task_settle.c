@@ -58,6 +58,7 @@ task_settle_exit(struct task *task, const struct shim_exit *exit,
 		return 0;
 	if (fault_hit(FAULT_TASK_EXIT_BEFORE, err) < 0 ||
 	    task_say_start(task, err) < 0 ||
+	    execs_settle_all(task, reason, err) < 0 ||
 	    task_record_exited(task, exit, reason, &delay_ms, err) < 0)
 		return err_wrap(err, "exit of task %s", task->id);
 	task->state = TASK_STOPPED;
@@ -152,6 +153,8 @@ settle_once(const struct news *news, struct skiff_error *err)
 {
 	struct task *task = news->task;
 
+	if (news->event.type == SHIM_EVENT_EXEC_EXITED)
+		return exec_hear_exit(task, &news->event, err);
 	LOCK_SCOPE(&task->step);
 	if (task->state == TASK_STOPPED || task->state == TASK_DELETED ||
 	    news->client != task->client)
@@ -229,7 +232,7 @@ hear_shim(void *arg)
 	if (event.type == SHIM_EVENT_NONE)
 		return true;
 	task_settle_later(run->task, run->client, &event);
-	return event.type == SHIM_EVENT_EXITED;
+	return event.type != SHIM_EVENT_GONE;
 }
 
 static void

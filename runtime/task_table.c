@@ -48,6 +48,7 @@ task_new(struct tasks *tasks, const char *ns, const char *id)
 void
 task_free(struct task *task)
 {
+	execs_free(task);
 	shim_client_free(task->client);
 	lock_done(&task->step);
 	json_decref(task->resources);

@@ -58,6 +58,11 @@ static const struct kind_info kinds[] = {
 			  "Task",
 			  "container_id",
 			  { "pid", "labels", "pid exit_status exited_at" } },
+	[RECORD_EXEC] = { "exec",
+			  "/tasks/",
+			  "Task",
+			  "exec_id",
+			  { "pid", "labels", "pid exit_status exited_at" } },
 	[RECORD_OPERATION] = { "operation",
 			       "/operations/",
 			       "Operation",
@@ -93,7 +98,9 @@ kind_label_of_key(enum record_kind kind, const char *key)
 {
 	const char *slash = strchr(key, '/');
 
-	return kind == RECORD_SNAPSHOT && slash ? slash + 1 : key;
+	return (kind == RECORD_SNAPSHOT || kind == RECORD_EXEC) && slash
+		   ? slash + 1
+		   : key;
 }
 
 json_t *

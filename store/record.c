@@ -36,6 +36,7 @@ enum {
 	RECORD_EACH,
 	RECORD_EACH_NS,
 	RECORD_EACH_LABELLED,
+	RECORD_EACH_BELOW,
 	RECORD_INSERT,
 	RECORD_UPDATE,
 	RECORD_RENAME,
@@ -66,6 +67,9 @@ static const char *const sql[N_STATEMENTS] = {
 	[RECORD_EACH_LABELLED] =
 	    "SELECT ns, key, doc FROM label JOIN record USING (kind, ns, key) "
 	    "WHERE kind = ?1 AND name = ?2 AND value = ?3 ORDER BY ns, key",
+	[RECORD_EACH_BELOW] = "SELECT ns, key, doc FROM record "
+			      "WHERE kind = ?1 AND ns = ?2 AND key >= ?3 "
+			      "AND key < ?4 ORDER BY key",
 	[RECORD_INSERT] = "INSERT INTO record (kind, ns, key, revision, "
 			  "created_ns, updated_ns, doc) "
 			  "VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)",
@@ -233,6 +237,19 @@ record_each(struct conn *conn, enum record_kind kind, const char *ns,
 	    conn_stmt(conn, sql[ns ? RECORD_EACH_NS : RECORD_EACH]);
 
 	stmt_bind(stmt, ns ? "is" : "i", (int64_t)kind, ns);
+	return each_row(stmt, kind, each, arg, err);
+}
+
+int
+record_each_below(struct conn *conn, enum record_kind kind, const char *ns,
+		  const char *prefix, record_fn each, void *arg,
+		  struct skiff_error *err)
+{
+	CLEANUP(stmt_resetp)
+	sqlite3_stmt *stmt = conn_stmt(conn, sql[RECORD_EACH_BELOW]);
+	cleanup_free char *end = xasprintf("%s" BEHIND_ALL_KEYS, prefix);
+
+	stmt_bind(stmt, "isss", (int64_t)kind, ns, prefix, end);
 	return each_row(stmt, kind, each, arg, err);
 }
 
@@ -439,6 +456,10 @@ tell(struct tx *tx, const struct record_ref *ref, enum change_type type,
 	cleanup_free char *name = kind_type(ref->kind, verb);
 	struct event event = { .topic = topic, .type = name, .key = ref->key };
 
+	if (change && change->told) {
+		*ret_revision = change->told;
+		return 0;
+	}
 	/* A namespace's own events are told in it. */
 	event.ns = ref->kind == RECORD_NAMESPACE ? ref->key : ref->ns;
 	if (!change || !change->event)

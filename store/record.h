@@ -33,6 +33,7 @@ enum record_kind {
 	RECORD_CONTAINER = 5, /* key = id */
 	RECORD_TASK = 6,      /* key = container's id */
 	RECORD_OPERATION = 7, /* key = id */
+	RECORD_EXEC = 8,      /* key = "<task>/<exec>" */
 };
 
 struct record_ref {
@@ -47,6 +48,11 @@ struct change {
 	const char *verb;
 	/* Payload instead of the kind's own fields; borrowed. */
 	const json_t *event;
+	/*
+	 * The event that tells of this write, too: id of one that was
+	 * appended in the same transaction. 0: the write has one of its own.
+	 */
+	int64_t told;
 	/* DELETE and PATCH: SKIFF_ABORTED unless it is the revision; 0 any. */
 	int64_t if_match;
 };
@@ -100,6 +106,10 @@ typedef int (*record_fn)(void *arg, const char *ns, const char *key,
 			 json_t *object, struct skiff_error *err);
 int record_each(struct conn *conn, enum record_kind kind, const char *ns,
 		record_fn each, void *arg, struct skiff_error *err);
+/* The same for the keys of a namespace that begin with prefix. */
+int record_each_below(struct conn *conn, enum record_kind kind, const char *ns,
+		      const char *prefix, record_fn each, void *arg,
+		      struct skiff_error *err);
 
 /* The same for those that have a label with this value. */
 int record_each_labelled(struct conn *conn, enum record_kind kind,

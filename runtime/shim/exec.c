@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 
 #define START_TIMEOUT_MS 60000
 #define DELETE_TIMEOUT_MS 10000
@@ -101,7 +102,8 @@ exec_is_run(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 {
 	struct shim_process *process = job->process;
 
-	if (take_process(shim, job, err) < 0) {
+	if (take_process(shim, job, err) < 0 ||
+	    fault_hit(FAULT_SHIM_EXEC_STARTED, err) < 0) {
 		job->process = NULL;
 		return undo_start(shim, process);
 	}
@@ -141,6 +143,20 @@ run_exec(struct shim *shim, struct shim_job *job, const int fds[3],
 	return shim_job_run(shim, job, words, fds, err);
 }
 
+/* Of a start before, that was undone. */
+static void
+forget_run(struct shim *shim, const struct shim_process *process)
+{
+	static const char *const names[] = { SHIM_FILE_PID, SHIM_FILE_EXIT };
+	char path[SHIM_DIR_SIZE + 16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", process->dir,
+			       names[i]);
+		(void)unlinkat(shim->task_fd, path, 0);
+	}
+}
+
 static int
 open_and_run(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 {
@@ -149,6 +165,7 @@ open_and_run(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 	int fds[3] = { -1, -1, -1 };
 	int r;
 
+	forget_run(shim, process);
 	if (process->has_log &&
 	    shim_log_open(shim, process->dir, &process->log, err) < 0)
 		return -1;
@@ -170,7 +187,8 @@ start_exec(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 	struct shim_process *process = job->process;
 
 	job->step = exec_is_run;
-	if (open_and_run(shim, job, err) < 0) {
+	if (fault_hit(FAULT_SHIM_EXEC_START, err) < 0 ||
+	    open_and_run(shim, job, err) < 0) {
 		job->process = NULL;
 		return undo_start(shim, process);
 	}

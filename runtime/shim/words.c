@@ -175,6 +175,8 @@ reason_of(const char *words, const char *otherwise)
 	      strstr(words, "permission denied") ||
 	      strstr(words, "is a directory"))))
 		return "executable_not_found";
+	if (strcasestr(words, "argument list too long"))
+		return "argument_list_too_long";
 	if (strstr(words, "chdir to "))
 		return "cwd_not_found";
 	return otherwise;

@@ -5,6 +5,7 @@ libruntime_a_SOURCES += \
 	%D%/devices.c \
 	%D%/host.c %D%/host.h \
 	%D%/mounts.c \
+	%D%/process.c %D%/process.h \
 	%D%/resources.c \
 	%D%/restart_policy.c %D%/restart_policy.h \
 	%D%/rules.c %D%/rules.h \

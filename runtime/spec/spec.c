@@ -76,9 +76,8 @@ is_same_name(const char *a, const char *b)
 	return strncmp(a, b, len) == 0 && (b[len] == '=' || !b[len]);
 }
 
-/* A later entry takes the place of an earlier one of the same name. */
-static void
-set_env(json_t *env, const char *entry)
+void
+spec_set_env(json_t *env, const char *entry)
 {
 	json_t *item;
 	size_t i;
@@ -110,15 +109,15 @@ make_env(const struct spec_request *request, const struct user *user)
 	cleanup_free char *home = xasprintf("HOME=%s", user->home);
 	json_t *env = json_array();
 
-	set_env(env, PATH_DEFAULT);
+	spec_set_env(env, PATH_DEFAULT);
 	if (request->wishes->terminal && !has_env(request, "TERM"))
-		set_env(env, "TERM=xterm");
+		spec_set_env(env, "TERM=xterm");
 	for (size_t i = 0; i < request->image->env.n; i++)
-		set_env(env, request->image->env.items[i]);
+		spec_set_env(env, request->image->env.items[i]);
 	for (size_t i = 0; i < request->wishes->env.n; i++)
-		set_env(env, request->wishes->env.items[i]);
+		spec_set_env(env, request->wishes->env.items[i]);
 	if (!has_env(request, "HOME"))
-		set_env(env, home);
+		spec_set_env(env, home);
 	return env;
 }
 
@@ -169,8 +168,8 @@ find_user(const struct spec_request *request, struct user *ret_user,
 	return -1;
 }
 
-static json_t *
-user_to_json(const struct user *user)
+json_t *
+spec_user(const struct user *user)
 {
 	json_t *groups = json_array();
 
@@ -215,7 +214,7 @@ make_process(const struct spec_request *request, uint64_t caps,
 		return -1;
 	*ret_process =
 	    json_pack("{s:b, s:o, s:O, s:o, s:o, s:o, s:o, s:b, s:i}",
-		      "terminal", wishes->terminal, "user", user_to_json(&user),
+		      "terminal", wishes->terminal, "user", spec_user(&user),
 		      "args", args, "env", make_env(request, &user), "cwd", cwd,
 		      "capabilities", caps_to_json(caps), "rlimits",
 		      spec_rlimits(request->host, wishes), "noNewPrivileges",

@@ -11,10 +11,17 @@
 #include "base/json.h"
 
 struct host;
+struct user;
 struct wishes;
 
 /* A JSON array of n strings. */
 json_t *spec_strings(const char *const *texts, size_t n);
+
+/* spec.c */
+/* A later entry takes the place of an earlier one of the same name. */
+void spec_set_env(json_t *env, const char *entry);
+/* process.user */
+json_t *spec_user(const struct user *user);
 
 /* defaults.c */
 json_t *spec_namespaces(const struct wishes *wishes);

@@ -35,6 +35,14 @@
 	X(CONTAINER_DELETED, "container.deleted", "delete")                    \
 	X(DB_COMMIT_AFTER, "db.commit.after", "create")                        \
 	X(DB_COMMIT_BEFORE, "db.commit.before", "create")                      \
+	X(EXEC_CREATE_AFTER, "exec.create.after", "exec")                      \
+	X(EXEC_CREATE_BEFORE, "exec.create.before", "exec")                    \
+	X(EXEC_EXIT_AFTER, "exec.exit.after", "exec")                          \
+	X(EXEC_EXIT_BEFORE, "exec.exit.before", "exec")                        \
+	X(EXEC_ROW_AFTER, "exec.row.after", "exec")                            \
+	X(EXEC_ROW_BEFORE, "exec.row.before", "exec")                          \
+	X(EXEC_START_AFTER, "exec.start.after", "exec")                        \
+	X(EXEC_START_BEFORE, "exec.start.before", "exec")                      \
 	X(LAYER_COMMIT, "layer.commit", "pull")                                \
 	X(LAYER_COMMITTED, "layer.committed", "pull")                          \
 	X(LAYER_SYNCFS, "layer.syncfs", "pull")                                \
@@ -53,6 +61,8 @@
 	X(SHIM_DELETE_RUNTIME, "shim.delete.runtime", "delete")                \
 	X(SHIM_DUMP_AFTER, "shim.dump.after", "checkpoint")                    \
 	X(SHIM_DUMP_BEFORE, "shim.dump.before", "checkpoint")                  \
+	X(SHIM_EXEC_START, "shim.exec.start", "exec")                          \
+	X(SHIM_EXEC_STARTED, "shim.exec.started", "exec")                      \
 	X(SHIM_EXIT_RECORD_AFTER, "shim.exit_record.after", "exit")            \
 	X(SHIM_EXIT_RECORD_BEFORE, "shim.exit_record.before", "exit")          \
 	X(SHIM_IDENTITY, "shim.identity", "create")                            \

@@ -7,6 +7,7 @@
  */
 enum lock_rank {
 	LOCK_RANK_TASK = 10,	   /* one task's steps, runtime/task.c */
+	LOCK_RANK_EXEC = 12,	   /* one exec's steps, runtime/task_exec.c */
 	LOCK_RANK_METRICS = 15,	   /* series of samples, runtime/metrics.c */
 	LOCK_RANK_TASK_TABLE = 20, /* who is there, runtime/task.c */
 	LOCK_RANK_CRIU = 30,	   /* what criu said, runtime/checkpoint */

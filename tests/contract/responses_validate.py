@@ -11,6 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "integration")]
 
 from contract import Contract, describe, read_answers  # noqa
+import lib_checkpoint  # noqa
 import skifftest  # noqa
 from skifftest import *  # noqa
 
@@ -340,6 +341,24 @@ def of_pause_and_stop():
 
 
 @test
+def of_checkpoints():
+    s = lib_checkpoint.daemon()  # or a skip
+    s.run("c", lib_checkpoint.image(s), lib_checkpoint.COUNTER)
+    lib_checkpoint.counts_on(s, "c", 1)
+    path = N + "/tasks/c"
+    s.post(path + "/checkpoint", {"parent": 1}, expect=400)
+    operation = s.post(path + "/checkpoint", {"name": "c:1"}, expect=202).json
+    s.get("%s/operations/%s?wait=true" % (N, operation["id"]))
+    s.post(path + "/checkpoint?wait=true",
+           {"name": "c:2", "exit": True, "cgroups_mode": "soft"})
+    s.wait_task("c")
+    s.delete(path, expect=200)
+    s.post(N + "/tasks", {"container": "c", "checkpoint": "c:2"}, expect=201)
+    s.get(N + "/operations")
+    s.delete(N + "/containers/c?force=true")
+
+
+@test
 def of_events():
     s = the_daemon()
     for path in ("/v1/events", N + "/events"):
@@ -367,6 +386,9 @@ def all_of_it_is_as_described():
     check(not faults, "\n" + "\n".join(faults[:20]))
     ids = {i for i, _ in succeeded}
     for operation in the_contract.operations:
+        if (operation.id == "tasks_checkpoint" and
+                not lib_checkpoint.has_criu()):
+            continue
         check(operation.id in ids, operation.id, "never succeeded")
         for status in operation.body["responses"]:
             check(status in ("default", "503") or

@@ -90,10 +90,20 @@ def lives_in_order(events):
     """Every task: created, perhaps started, one exit, deleted; in between
     it is paused and resumed in turn."""
     lives = {}
+    execs = {}
     for event in events:
         if event["topic"].startswith("/tasks/"):
-            name = (event["namespace"], event["event"]["container_id"])
-            lives.setdefault(name, []).append(event["topic"][len("/tasks/"):])
+            body = event["event"]
+            verb = event["topic"][len("/tasks/"):]
+            name = (event["namespace"], body["container_id"])
+            own = body.get("exec_id", body.get("id", name[1]))
+            if own == name[1]:
+                lives.setdefault(name, []).append(verb)
+            else:
+                execs.setdefault(name + (own,), []).append(verb)
+    for name, verbs in execs.items():
+        check(re.fullmatch(r"(exec-added (exec-started exit )?"
+                           r"exec-deleted ?)*", " ".join(verbs)), name, verbs)
     for name, verbs in lives.items():
         # A stop is an update; one that is tried again is another.
         check(re.fullmatch(r"(create (start )?((paused |resumed |update )*)"
@@ -116,6 +126,14 @@ class Refused(Exception):
         self.problem = response.json
 
 
+class Lost(Refused):
+    """It was done, but not to its end: the shim died."""
+
+    def __init__(self, response):
+        super().__init__(response)
+        self.status = 500
+
+
 class Life:
     """One container in a namespace of its own."""
 
@@ -128,9 +146,10 @@ class Life:
         self.container = self.base + "/containers/c"
         self.task = self.base + "/tasks/c"
         self.again = False  # the step was tried before
-        self.steps = [self.pull, self.create, self.create_task, self.start,
-                      self.pause, self.update, self.resume, self.stop, self.exit,
-                      self.delete_task, self.delete_container,
+        self.steps = [self.pull, self.create, self.create_task, self.exec,
+                      self.start, self.pause, self.update, self.resume,
+                      self.stop, self.exit, self.delete_task,
+                      self.delete_container,
                       self.delete_image, self.delete_namespace]
 
     def ask(self, method, path, body=None, good=(200, 201, 204), repeat=()):
@@ -171,16 +190,37 @@ class Life:
                  repeat=(409,))
         self.ask("GET", self.task)
 
+    def renew_task(self):
+        """Its shim is dead, it can never start: a new one."""
+        task = self.s.get(self.task, expect=None)
+        if task.status == 200 and task.json["state"] == "stopped":
+            self.ask("DELETE", self.task)
+        if task.status == 404 or task.json["state"] == "stopped":
+            self.create_task()
+
+    def exec(self):
+        """In two calls, and in one."""
+        if self.again:
+            self.renew_task()
+        self.ask("POST", self.task + "/execs",
+                 {"id": "e", "args": ["sh", "-c", "exit 3"]}, repeat=(409,))
+        self.ask("POST", self.task + "/execs/e/start", repeat=(409,))
+        self.ends(self.ask("GET", self.task + "/execs/e/wait?timeout=20"), 3)
+        self.ends(self.ask("POST", self.task + "/execs?wait=true",
+                           {"args": ["sh", "-c", "exit 4"]}), 4)
+        self.ask("DELETE", self.task + "/execs/e")
+
+    def ends(self, answer, status):
+        if answer.json.get("reason"):
+            raise Lost(answer)
+        equal(answer.json["exit_status"], status, "exit status")
+
     def start(self):
         if self.again:
             task = self.s.get(self.task, expect=None)
             if task.status == 200 and task.json.get("started_at"):
                 return
-            # Its shim is dead, it can never start: a new one.
-            if task.status == 200 and task.json["state"] == "stopped":
-                self.ask("DELETE", self.task)
-            if task.status == 404 or task.json["state"] == "stopped":
-                self.create_task()
+            self.renew_task()
         self.ask("POST", self.task + "/start")
 
     def state(self):

@@ -25,6 +25,7 @@ api_tests = \
 	%D%/api_containers.py \
 	%D%/api_content.py \
 	%D%/api_events.py \
+	%D%/api_execs.py \
 	%D%/api_namespaces.py \
 	%D%/api_pull_faults.py \
 	%D%/api_restart.py \
@@ -48,11 +49,11 @@ FAST_TESTS += $(api_tests)
 # Faults: every failpoint, the daemon killed at any moment, a full disk.
 # They take a while, and most of it in waiting for others to die.
 integration_tests += \
-	%D%/checkpoint.py \
+	%D%/checkpoint.py %D%/checkpoint_faults.py \
 	%D%/failpoints_walk.py \
 	%D%/faults_full_disk.py \
 	%D%/faults_kill9.py
-dist_noinst_DATA += %D%/lib_faults.py
+dist_noinst_DATA += %D%/lib_checkpoint.py %D%/lib_faults.py
 
 dist_noinst_DATA += %D%/lib_tasks.py
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \

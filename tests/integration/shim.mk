@@ -6,6 +6,7 @@ tests_integration_shim_driver_LDADD = libruntime.a libbase.a
 
 shim_tests = \
 	%D%/shim_death.py \
+	%D%/shim_exec.py \
 	%D%/shim_life.py \
 	%D%/shim_output.py \
 	%D%/shim_rootfs.py

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -67,20 +68,24 @@ print_exit(const struct shim_exit *e)
 		     e->was_oom, e->lost_bytes);
 }
 
+/* Of the task, or of an exec. */
 static int
-wait_for_exit(struct shim_client *client, struct skiff_error *err)
+wait_for_exit(struct shim_client *client, bool of_exec, struct skiff_error *err)
 {
 	struct deadline deadline = soon();
 	struct shim_event event = { .type = SHIM_EVENT_NONE };
 	struct pollfd ready = { .fd = shim_client_event_fd(client),
 				.events = POLLIN };
 
-	while (event.type == SHIM_EVENT_NONE) {
+	while (event.type == SHIM_EVENT_NONE ||
+	       (event.type == SHIM_EVENT_EXEC_EXITED && !of_exec)) {
 		if (poll(&ready, 1, deadline_poll_ms(deadline)) == 0)
 			return err_set(err, SKIFF_DEADLINE_EXCEEDED,
 				       "no event");
 		shim_client_read_event(client, &event);
 	}
+	if (event.type == SHIM_EVENT_EXEC_EXITED)
+		(void)printf("exec %s ", event.exec_id);
 	if (event.type == SHIM_EVENT_GONE)
 		(void)printf("gone\n");
 	else
@@ -98,7 +103,7 @@ do_state(struct shim_client *client, struct skiff_error *err)
 	if (shim_state(client, soon(), &status, err) < 0)
 		return -1;
 	(void)printf("phase %s init %d shim %d lost %" PRIu64 "\n",
-		     phases[status.phase], (int)status.init_pid,
+		     phases[status.phase], (int)status.pid,
 		     (int)shim_client_shim_pid(client), status.lost_bytes);
 	return 0;
 }
@@ -111,6 +116,56 @@ do_stdin(struct shim_client *client, const char *text, struct skiff_error *err)
 	if (shim_stdin(client, text, strlen(text), soon(), &n, err) < 0)
 		return -1;
 	(void)printf("accepted %zu\n", n);
+	return 0;
+}
+
+static const char *
+argument(const struct command *command, int i)
+{
+	return i < command->n_arguments ? command->arguments[i] : "";
+}
+
+/*
+ * exec-start ID, exec-run ID (and waits), exec-kill ID SIGNAL,
+ * exec-state ID, exec-delete ID [force]
+ */
+static int
+call_exec(const char *verb, const struct command *command,
+	  struct shim_client *client, struct skiff_error *err)
+{
+	struct shim_exec_options options = {
+		.id = argument(command, 0),
+		.has_terminal = command->options.has_terminal,
+		.has_stdin = command->options.has_stdin,
+		.no_log = command->options.no_log,
+	};
+	struct shim_status status = { .phase = SHIM_RUNNING };
+	struct shim_exit e;
+
+	if (strcmp(verb, "exec-kill") == 0)
+		return shim_exec_kill(client, options.id,
+				      (int)strtol(argument(command, 1), NULL,
+						  10),
+				      soon(), err);
+	if (strcmp(verb, "exec-delete") == 0) {
+		if (shim_exec_delete(client, options.id,
+				     command->n_arguments > 1, soon(), &e,
+				     err) < 0)
+			return -1;
+		print_exit(&e);
+		return 0;
+	}
+	if (strcmp(verb, "exec-run") == 0)
+		return shim_exec_start(client, &options, soon(), &status.pid,
+				       err) < 0
+			   ? -1
+			   : wait_for_exit(client, /* of_exec= */ true, err);
+	if (strcmp(verb, "exec-start") == 0
+		? shim_exec_start(client, &options, soon(), &status.pid, err) <
+		      0
+		: shim_exec_state(client, options.id, soon(), &status, err) < 0)
+		return -1;
+	(void)printf("phase %d pid %d\n", (int)status.phase, (int)status.pid);
 	return 0;
 }
 
@@ -136,7 +191,7 @@ call(const char *verb, const struct command *command,
 		return shim_kill(client, number(command, 0),
 				 command->n_arguments > 1, soon(), err);
 	if (strcmp(verb, "wait") == 0)
-		return wait_for_exit(client, err);
+		return wait_for_exit(client, /* of_exec= */ false, err);
 	if (strcmp(verb, "resize") == 0)
 		return shim_resize(client, (uint32_t)number(command, 0),
 				   (uint32_t)number(command, 1), soon(), err);
@@ -144,6 +199,8 @@ call(const char *verb, const struct command *command,
 		return do_stdin(client, command->arguments[0], err);
 	if (strcmp(verb, "close-stdin") == 0)
 		return shim_close_stdin(client, soon(), err);
+	if (strncmp(verb, "exec-", 5) == 0)
+		return call_exec(verb, command, client, err);
 	if (strcmp(verb, "delete") != 0)
 		return err_set(err, SKIFF_INVALID_ARGUMENT, "verb %s", verb);
 	if (shim_delete(client, command->n_arguments > 0, soon(), &e, err) < 0)

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An exec in one call: started by a worker, waited for without a thread,
+ * its output read from its log when it has ended. The log is opened at the
+ * start, since the exec's files are gone when it has ended.
+ */
+#include "config.h"
+
+#include "handlers/exec_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/strbuf.h"
+#include "handlers/common.h"
+#include "handlers/exit_wait.h"
+#include "runtime/logs/reader.h"
+#include "runtime/spec/process.h"
+#include "runtime/task_exec.h"
+
+#define OUTPUT_MAX (UINT64_C(16) << 20)
+#define CHUNK_MAX 65536
+
+static const struct {
+	unsigned int bit;
+	const char *text;
+	const char *binary;
+} streams[] = {
+	{ LOG_READ_STDOUT, "stdout", "stdout_base64" },
+	{ LOG_READ_STDERR, "stderr", "stderr_base64" },
+};
+#define N_STREAMS ARRAY_SIZE(streams)
+
+struct run {
+	struct services *services;
+	struct exit_wait *wait;
+	char *ns;
+	char *task;
+	char *exec;
+	uint64_t max; /* bytes of output, both streams */
+	struct log_reader *readers[N_STREAMS];
+};
+
+static void
+run_free(void *arg)
+{
+	struct run *run = arg;
+
+	exit_wait_free(run->wait);
+	for (size_t i = 0; i < N_STREAMS; i++)
+		log_reader_free(run->readers[i]);
+	free(run->exec);
+	free(run->task);
+	free(run->ns);
+	free(run);
+}
+DEFINE_CLEANUP(struct run *, run_free)
+
+/* --- the output --------------------------------------------------------- */
+
+struct captured {
+	uint64_t left; /* that may yet be taken */
+	uint64_t lost; /* bytes that no disk took */
+	bool is_truncated;
+};
+
+static int
+read_stream(struct log_reader *reader, struct captured *captured,
+	    struct strbuf *out, struct skiff_error *err)
+{
+	struct log_chunk chunk;
+	int r;
+
+	for (;;) {
+		char *place = strbuf_grow(out, CHUNK_MAX);
+
+		r = log_reader_next(reader, &chunk, place, CHUNK_MAX, err);
+		if (r == 0 && log_reader_is_behind(reader))
+			continue;
+		if (r <= 0)
+			return r;
+		captured->lost += chunk.lost_bytes;
+		if (chunk.len > captured->left) {
+			captured->is_truncated = true;
+			strbuf_advance(out, captured->left);
+			captured->left = 0;
+			return 0;
+		}
+		strbuf_advance(out, chunk.len);
+		captured->left -= chunk.len;
+	}
+}
+
+static int
+add_stream(struct run *run, size_t i, struct captured *captured, json_t *answer,
+	   struct skiff_error *err)
+{
+	CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+	CLEANUP(strbuf_done) struct strbuf encoded = STRBUF_INIT;
+
+	if (read_stream(run->readers[i], captured, &out, err) < 0)
+		return err_wrap(err, "output of exec %s", run->exec);
+	if (is_utf8(out.buf, out.len)) {
+		(void)json_object_set_new(answer, streams[i].text,
+					  json_stringn(out.buf, out.len));
+		return 0;
+	}
+	base64_encode(out.buf, out.len, &encoded);
+	strbuf_done(&out);
+	out = (struct strbuf)STRBUF_INIT;
+	json_set_text(answer, streams[i].binary, encoded.buf);
+	return 0;
+}
+
+static int
+answer_run(struct run *run, const json_t *exit, struct response **ret,
+	   struct skiff_error *err)
+{
+	struct captured captured = { .left = run->max };
+	cleanup_json json_t *answer = json_pack("{s:s}", "id", run->exec);
+
+	(void)json_object_update(answer, (json_t *)exit);
+	for (size_t i = 0; i < N_STREAMS; i++)
+		if (run->readers[i] &&
+		    add_stream(run, i, &captured, answer, err) < 0)
+			return -1;
+	json_set_bool(answer, "truncated", captured.is_truncated);
+	if (captured.lost > 0)
+		json_set_int(answer, "lost_bytes", (int64_t)captured.lost);
+	*ret = response_json(200, answer);
+	return 0;
+}
+
+/* --- the wait ------------------------------------------------------------- */
+
+static int
+poll_run(void *arg, bool timed_out, struct response **ret,
+	 struct skiff_error *err)
+{
+	struct run *run = arg;
+	const json_t *exit;
+
+	if (exit_wait_poll(run->wait, &exit, err) < 0)
+		return -1;
+	if (exit)
+		return answer_run(run, exit, ret, err);
+	if (!timed_out)
+		return 0;
+	/* Nobody would ever hear of it. */
+	exec_kill_later(run->services->tasks, run->ns, run->task, run->exec);
+	return exit_wait_late(run->wait, err);
+}
+
+static const struct wait_ops wait_for_run = {
+	.poll = poll_run,
+	.free = run_free,
+};
+
+/* The log is there as soon as the exec has been started. */
+static int
+open_output(struct run *run, const struct exec_made *made,
+	    const struct exec_wishes *wishes, struct skiff_error *err)
+{
+	size_t n = wishes->terminal ? 1 : N_STREAMS;
+
+	if (strcmp(json_get_text(wishes->stdio, "mode"), "null") == 0)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		struct log_options options = { .streams = streams[i].bit };
+
+		if (log_reader_open(made->dir_fd, &options, &run->readers[i],
+				    err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+start(struct run *run, const struct exec_wishes *wishes, bool auto_remove,
+      struct skiff_error *err)
+{
+	CLEANUP(exec_made_done) struct exec_made made = { .dir_fd = -1 };
+	struct exec_request request = {
+		.wishes = wishes,
+		.want_start = true,
+		.auto_remove = auto_remove,
+	};
+
+	if (exit_wait_expect(run->wait, err) < 0 ||
+	    exec_create(run->services->tasks, run->ns, run->task, &request,
+			&made, err) < 0)
+		return -1;
+	return open_output(run, &made, wishes, err);
+}
+
+int
+exec_run(struct request *request, struct services *services,
+	 struct exec_wishes *wishes, struct response **ret,
+	 struct skiff_error *err)
+{
+	CLEANUP(run_freep) struct run *run = xcalloc(1, sizeof(*run));
+	char random[RANDOM_ID_SIZE];
+	struct deadline deadline;
+	struct record_ref task;
+	bool auto_remove;
+
+	if (take_task(request, &task, err) < 0 ||
+	    request_query_bool(request, "remove", true, &auto_remove, err) <
+		0 ||
+	    request_query_u64(request, "max_output", OUTPUT_MAX, OUTPUT_MAX,
+			      &run->max, err) < 0 ||
+	    take_timeout_query(request, &deadline, err) < 0)
+		return -1;
+	if (!wishes->id)
+		wishes->id = xstrdup(random_id(random));
+	run->services = services;
+	run->ns = xstrdup(task.ns);
+	run->task = xstrdup(task.key);
+	run->exec = xstrdup(wishes->id);
+	run->wait =
+	    exit_wait_new(services, request, run->ns, run->task, run->exec);
+	if (start(run, wishes, auto_remove, err) < 0)
+		return -1;
+	*ret = response_wait(&wait_for_run, STEAL_PTR(run), deadline);
+	return 0;
+}

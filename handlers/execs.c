@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * N/tasks/{id}/execs: more processes in a container. Waiting for their end
+ * is in handlers/wait.c, killing in handlers/stop.c, the call that does all
+ * at once in handlers/exec_run.c.
+ */
+#include "config.h"
+
+#include "handlers/handlers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "handlers/common.h"
+#include "handlers/exec_run.h"
+#include "handlers/settling.h"
+#include "runtime/spec/process.h"
+#include "runtime/task_exec.h"
+
+/* A record of it, and a problem that names the task without one. */
+static int
+need_task(struct services *services, const struct record_ref *ref,
+	  struct skiff_error *err)
+{
+	cleanup_free char *doc = NULL;
+	int64_t revision;
+
+	return record_get(services->db, ref, &doc, &revision, err);
+}
+
+static int
+list(struct request *request, void *context, struct response **ret,
+     struct skiff_error *err)
+{
+	cleanup_free char *prefix = NULL;
+	struct record_ref task;
+
+	if (take_task(request, &task, err) < 0 ||
+	    need_task(context, &task, err) < 0)
+		return -1;
+	prefix = xasprintf("%s/", task.key);
+	return answer_list(request, RECORD_EXEC, task.ns, prefix, ret, err,
+			   context);
+}
+
+int
+execs_list(struct request *request, void *context, struct response **ret,
+	   struct skiff_error *err)
+{
+	struct record_ref task;
+
+	if (take_task(request, &task, err) < 0)
+		return -1;
+	return answer_settled(request, context, task.ns, task.key, list, ret,
+			      err);
+}
+
+static int
+get(struct request *request, void *context, struct response **ret,
+    struct skiff_error *err)
+{
+	struct record_ref ref = { .kind = RECORD_EXEC };
+	cleanup_free char *key = NULL;
+	struct exec_place place;
+
+	if (take_exec(request, &place, err) < 0)
+		return -1;
+	key = xasprintf("%s/%s", place.task, place.exec);
+	ref.ns = place.ns;
+	ref.key = key;
+	return answer_record(context, &ref, ret, err);
+}
+
+int
+execs_get(struct request *request, void *context, struct response **ret,
+	  struct skiff_error *err)
+{
+	struct exec_place place;
+
+	if (take_exec(request, &place, err) < 0)
+		return -1;
+	return answer_settled(request, context, place.ns, place.task, get, ret,
+			      err);
+}
+
+/* --- create ----------------------------------------------------------------
+ */
+
+static void
+check_stdio(const json_t *stdio, struct json_faults *faults)
+{
+	const json_t *input;
+	const char *mode;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)stdio, key, value)
+		if (strcmp(key, "mode") != 0 && strcmp(key, "stdin") != 0)
+			json_fault(faults, "/stdio", "unknown field %s", key);
+	input = json_object_get(stdio, "stdin");
+	if (input && !json_is_boolean(input))
+		json_fault(faults, "/stdio/stdin", "must be true or false");
+	mode = json_string_value(json_object_get(stdio, "mode"));
+	if (json_object_get(stdio, "mode") &&
+	    (!mode || (strcmp(mode, "log") != 0 && strcmp(mode, "null") != 0)))
+		json_fault(faults, "/stdio/mode", "must be log or null");
+}
+
+static int
+take_wishes(struct request *request, struct exec_wishes *wishes,
+	    struct skiff_error *err)
+{
+	struct json_faults *faults = request_faults(request);
+	json_t *body;
+
+	if (request_json(request, &body, err) < 0)
+		return -1;
+	exec_wishes_decode(body, wishes, faults);
+	check_stdio(wishes->stdio, faults);
+	if (wishes->labels)
+		labels_check(wishes->labels, "/labels", faults);
+	return check_faults(request, err);
+}
+
+static int
+create(struct request *request, struct services *services,
+       const struct exec_wishes *wishes, struct response **ret,
+       struct skiff_error *err)
+{
+	CLEANUP(exec_made_done) struct exec_made made = { .dir_fd = -1 };
+	struct exec_request exec = { .wishes = wishes };
+	struct record_ref task;
+
+	if (take_task(request, &task, err) < 0 ||
+	    request_query_bool(request, "start", false, &exec.want_start, err) <
+		0 ||
+	    request_query_bool(request, "remove", false, &exec.auto_remove,
+			       err) < 0 ||
+	    exec_create(services->tasks, task.ns, task.key, &exec, &made, err) <
+		0)
+		return -1;
+	*ret = created_response(request, STEAL_PTR(made.doc), made.revision,
+				made.id);
+	return 0;
+}
+
+int
+execs_create(struct request *request, void *context, struct response **ret,
+	     struct skiff_error *err)
+{
+	CLEANUP(exec_wishes_done) struct exec_wishes wishes = { 0 };
+	bool want_wait;
+
+	if (request_query_bool(request, "wait", false, &want_wait, err) < 0 ||
+	    take_wishes(request, &wishes, err) < 0)
+		return -1;
+	return want_wait ? exec_run(request, context, &wishes, ret, err)
+			 : create(request, context, &wishes, ret, err);
+}
+
+/* --- start, delete -----------------------------------------------------------
+ */
+
+int
+execs_start(struct request *request, void *context, struct response **ret,
+	    struct skiff_error *err)
+{
+	struct services *services = context;
+	struct exec_place place;
+	int64_t revision;
+	char *doc;
+
+	if (take_exec(request, &place, err) < 0 ||
+	    take_no_fields(request, err) < 0 ||
+	    exec_start(services->tasks, place.ns, place.task, place.exec, &doc,
+		       &revision, err) < 0)
+		return -1;
+	*ret = document_response(200, doc, revision);
+	return 0;
+}
+
+int
+execs_delete(struct request *request, void *context, struct response **ret,
+	     struct skiff_error *err)
+{
+	struct services *services = context;
+	cleanup_json json_t *exit = NULL;
+	struct exec_place place;
+	bool want_force;
+
+	if (take_exec(request, &place, err) < 0 ||
+	    request_query_bool(request, "force", false, &want_force, err) < 0 ||
+	    exec_delete(services->tasks, place.ns, place.task, place.exec,
+			want_force, &exit, err) < 0)
+		return -1;
+	*ret = response_json(200, exit);
+	return 0;
+}

@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints and restores that go wrong: at each failpoint an error, and
+the death of the daemon or of the shim; no room; a cancellation; the others
+that have to wait meanwhile. Afterwards nothing is left, and what ran runs."""
+import os
+os.environ.pop("SKIFF_RECORD", None)  # answers of dying daemons
+
+import threading
+
+from skifftest import *
+from lib_checkpoint import *
+
+needs("root", "runc", "skopeo", "docker-registry", "apt-get")
+
+
+def points(scenario, program=None):
+    """Those of a scenario; of the shim, or of the daemon alone."""
+    text = subprocess.run([os.path.join(BUILD, "skiffd"),
+                           "--list-failpoints"], capture_output=True,
+                          text=True, check=True).stdout
+    rows = [line.split("\t") for line in text.splitlines()]
+    return [name for name, where in rows if where == scenario and
+            (program is None or
+             name.startswith("shim.") == (program == "shim"))]
+
+
+def left(s):
+    """What a failed checkpoint could have left."""
+    blobs = [b["digest"] for b in s.get(N + "/content").json["items"]]
+    images = [i["name"] for i in s.get(N + "/images").json["items"]]
+    files = []
+    for top, _, names in os.walk(s.root + "/content"):
+        files += [os.path.join(top, name) for name in names]
+    snapshots = sorted(os.listdir(s.root + "/snapshots/overlay") +
+                       os.listdir(s.root + "/snapshots/trash"))
+    return sorted(blobs), sorted(images), sorted(files), snapshots
+
+
+def goes_on(s, container):
+    """It counts, is said to run, and can be paused and resumed."""
+    counts_on(s, container, count(s, container) + 1)
+    equal(s.get(N + "/tasks/" + container).json["state"], "running")
+    path = "%s/tasks/default/%s/checkpoint" % (s.root, container)
+    check(not os.path.exists(path), path, "is left")
+
+
+def try_checkpoint(s, container, **body):
+    """The answer's status, or None from a daemon that died."""
+    try:
+        return s.post("%s/tasks/%s/checkpoint?wait=true" % (N, container),
+                      body, expect=None).status
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+def restarted(s, env=None):
+    """The same daemon without faults, or with new ones."""
+    if s.process and s.process.poll() is None:
+        s.stop()
+    s.process = None
+    return s.start(env)
+
+
+@test
+def an_error_at_any_point_of_a_checkpoint_leaves_a_task_that_runs():
+    s = daemon()
+    s.run("error", image(s), COUNTER)
+    counts_on(s, "error", 1)
+    before = left(s)
+    for point in points("checkpoint", "daemon"):
+        restarted(s, {"SKIFF_FAILPOINTS": point + "=1*error(EIO)"})
+        status = try_checkpoint(s, "error", name="cp/error:1")
+        check(status and status >= 500, point, status)
+        goes_on(s, "error")
+        if point in ("checkpoint.recorded", "checkpoint.end"):
+            # It was recorded: only then the task would have been killed.
+            s.get(N + "/images/" + quote("cp/error:1"))
+            forget(s, "cp/error:1")
+        equal(left(s), before, point)
+    restarted(s)
+    equal(try_checkpoint(s, "error", name="cp/error:1"), 200)
+    remove(s, "error")
+
+
+@test
+def the_daemon_s_death_at_any_point_leaves_a_task_that_runs():
+    s = daemon()
+    s.run("crash", image(s), COUNTER)
+    counts_on(s, "crash", 1)
+    before = left(s)
+    for point in points("checkpoint", "daemon"):
+        restarted(s, {"SKIFF_FAILPOINTS": point + "=crash"})
+        equal(try_checkpoint(s, "crash", name="cp/crash:1", exit=True), None,
+              point)
+        # Before there is another daemon: the shim lets it go on.
+        n = log_size(s, "crash")
+        until(lambda: log_size(s, "crash") > n, "output after " + point)
+        restarted(s)
+        goes_on(s, "crash")
+        operation = [o for o in s.get(N + "/operations").json["items"]
+                     if o["kind"] == "checkpoint"][-1]
+        equal((operation["state"], operation["error"]["reason"]),
+              ("failed", "interrupted"), point)
+        if point in ("checkpoint.recorded", "checkpoint.end"):
+            s.get(N + "/images/" + quote("cp/crash:1"))
+            forget(s, "cp/crash:1")
+        equal(left(s), before, point)
+    remove(s, "crash")
+
+
+@test
+def the_shim_s_death_at_any_point_is_the_task_s_and_leaves_nothing():
+    s = daemon()
+    name = image(s)
+    before = left(s)
+    for number, point in enumerate(points("checkpoint", "shim")):
+        restarted(s, {"SKIFF_FAILPOINTS": point + "=crash"})
+        container = "shim%d" % number
+        s.run(container, name, COUNTER)
+        counts_on(s, container, 1)
+        status = try_checkpoint(s, container, name="cp/shim:1", exit=True)
+        check(status and status >= 500, point, status)
+        task = until(lambda: ended(s, container), "end after " + point)
+        equal((task["exit_status"], task.get("reason")), (137, "shim_lost"))
+        remove(s, container)
+        forget(s, "cp/shim:1")
+        restarted(s)
+        equal(left(s), before, point)
+
+
+@test
+def a_restore_that_fails_anywhere_changes_nothing():
+    s = daemon()
+    name = image(s)
+    s.run("back", name, COUNTER)
+    counts_on(s, "back", 1)
+    checkpoint(s, "back", name="cp/back:1", exit=True)
+    s.wait_task("back")
+    s.delete(N + "/tasks/back", expect=200)
+    before = left(s)
+    tasks = s.root + "/tasks/default"
+    for action in "error(EIO)", "crash":
+        for point in points("restore") + ["shim.create.after",
+                                          "shim.ready", "task.row.before"]:
+            restarted(s, {"SKIFF_FAILPOINTS": "%s=%s" % (point, action)})
+            try:
+                status = s.post(N + "/tasks", {
+                    "container": "back", "checkpoint": "cp/back:1"},
+                    expect=None).status
+                check(status >= 500, point, action, status)
+            except (OSError, http.client.HTTPException):
+                equal(action, "crash")
+            restarted(s)
+            s.get(N + "/tasks/back", expect=404)
+            check(not os.path.exists(tasks + "/back"), point, action)
+            equal(left(s), before, point, action)
+    restore(s, "back", "cp/back:1")
+    goes_on(s, "back")
+    remove(s, "back")
+
+
+@test
+def no_room_is_told_and_leaves_nothing():
+    s = daemon()
+    s.run("full", image(s), COUNTER)
+    counts_on(s, "full", 1)
+    before = left(s)
+    for point in "blob.write", "blob.fsync", "blob.rename", "blob.commit":
+        for n in (2,) if point == "blob.write" else (1,):
+            restarted(s, {"SKIFF_FAILPOINTS":
+                          "%s=%d*error(ENOSPC)" % (point, n)})
+            equal(try_checkpoint(s, "full", name="cp/full:1", exit=True), 507)
+            goes_on(s, "full")
+            equal(left(s), before, point, n)
+    restarted(s)
+    remove(s, "full")
+
+
+@test
+def meanwhile_others_are_refused_and_it_can_be_cancelled():
+    s = daemon()
+    name = image(s)
+    restarted(s, {"SKIFF_FAILPOINTS": "checkpoint.layer=delay(2000)"})
+    s.run("busy", name, COUNTER)
+    counts_on(s, "busy", 1)
+    before = left(s)
+    operation = s.post(N + "/tasks/busy/checkpoint", {"name": "cp/busy:1"},
+                       expect=202).json
+    until(lambda: os.path.exists(
+        s.root + "/tasks/default/busy/checkpoint/0/inventory.img"), "dump")
+    for verb in "checkpoint", "pause":
+        problem = s.post("%s/tasks/busy/%s" % (N, verb), {},
+                         expect=409).json
+        equal(problem["reason"], "checkpoint_running", verb)
+    path = "%s/operations/%s" % (N, operation["id"])
+    s.delete(path)
+    done = until(lambda: s.get(path).json["state"] not in (
+        "pending", "running") and s.get(path).json, "end")
+    equal(done["state"], "cancelled")
+    goes_on(s, "busy")
+    equal(left(s), before)
+    restarted(s)
+    remove(s, "busy")
+
+
+@test
+def a_task_that_is_deleted_meanwhile_is_gone():
+    s = daemon()
+    name = image(s)
+    restarted(s, {"SKIFF_FAILPOINTS": "checkpoint.layer=delay(2000)"})
+    s.run("gone", name, COUNTER)
+    counts_on(s, "gone", 1)
+    before = left(s)
+    operation = s.post(N + "/tasks/gone/checkpoint", {"name": "cp/gone:1"},
+                       expect=202).json
+    until(lambda: os.path.exists(
+        s.root + "/tasks/default/gone/checkpoint/0/inventory.img"), "dump")
+    s.delete(N + "/tasks/gone?force=true", expect=200)
+    path = "%s/operations/%s" % (N, operation["id"])
+    done = until(lambda: s.get(path).json["state"] not in (
+        "pending", "running") and s.get(path).json, "end")
+    equal(done["state"], "failed")
+    check(not os.path.exists(s.root + "/tasks/default/gone"))
+    equal(left(s), before)
+    restarted(s)
+    remove(s, "gone")
+
+
+main()

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of checkpoints share: a criu that works, a daemon that
+knows it, and a task that counts aloud."""
+from skifftest import *
+
+N = "/v1/namespaces/default"
+COUNTER = ["sh", "-c", "echo begun > /file; i=0; while sleep 0.05; do "
+           "i=$((i+1)); echo tick $i; done"]
+_criu = None
+
+
+def criu():
+    """A criu that works on this kernel, of a newer Debian; or a skip."""
+    global _criu
+    if _criu is None:
+        got = subprocess.run(
+            [os.path.join(SRC, "tests", "get_criu"),
+             os.path.join(BUILD, "tests", "criu")],
+            capture_output=True, text=True)
+        _criu = got.stdout.strip()
+        why = got.stderr.strip().splitlines()
+        if got.returncode != 0:
+            _criu = Skip(why[-1] if why else "no criu")
+        else:
+            good = subprocess.run([_criu, "check"], capture_output=True,
+                                  text=True)
+            if good.returncode != 0:
+                _criu = Skip("criu check: " + good.stderr.strip()[-200:])
+    if isinstance(_criu, Skip):
+        raise _criu
+    return _criu
+
+
+def has_criu():
+    try:
+        return bool(criu())
+    except Skip:
+        return False
+
+
+_daemon = None
+
+
+def daemon():
+    global _daemon
+    if _daemon is None:
+        _daemon = Daemon("criu", args=["--criu", criu()])
+    if _daemon.process is None or _daemon.process.poll() is not None:
+        _daemon.start()
+    return _daemon
+
+
+def image(s):
+    name = "%s/t/busybox:1" % the_registry().host
+    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
+        s.pull(the_registry().push(busybox(), "t/busybox:1"))
+    return name
+
+
+def count(s, container):
+    """The last number that the counter has told."""
+    text = s.get("%s/tasks/%s/logs?tail=1" % (N, container)).text
+    return int(text.split()[1]) if text.startswith("tick ") else 0
+
+
+def counts_on(s, container, beyond):
+    return until(lambda: count(s, container) > beyond and
+                 count(s, container), "%s above %d" % (container, beyond))
+
+
+def checkpoint(s, container, expect=200, **body):
+    return s.post("%s/tasks/%s/checkpoint?wait=true" % (N, container), body,
+                  expect=expect).json
+
+
+def remove(s, *containers):
+    for container in containers:
+        s.delete("%s/containers/%s?force=true" % (N, container), expect=None)
+
+
+def create(s, container, name, args=COUNTER, **wishes):
+    s.post(N + "/containers", dict(wishes, id=container, image=name,
+                                   args=args), expect=201)
+
+
+def restore(s, container, name, expect=201):
+    return s.post(N + "/tasks", {"container": container, "checkpoint": name},
+                  expect=expect).json
+
+
+def ended(s, container):
+    """The task's document, once it is stopped."""
+    task = s.get("%s/tasks/%s" % (N, container)).json
+    return task if task["state"] == "stopped" else None
+
+
+def log_size(s, container):
+    """What a task has written, without asking the daemon."""
+    return os.path.getsize("%s/tasks/default/%s/log" % (s.root, container))
+
+
+def forget(s, name):
+    """Removes an image and the blobs that were made for it."""
+    image_path = N + "/images/" + quote(name)
+    answer = s.get(image_path, expect=None)
+    if answer.status == 404:
+        return
+    digest = answer.json["target"]["digest"]
+    manifest = s.get("%s/content/%s" % (N, digest)).json
+    s.delete(image_path)
+    for blob in [digest, manifest["config"]["digest"]] + [
+            layer["digest"] for layer in manifest["layers"]]:
+        s.delete("%s/content/%s" % (N, blob), expect=None)
