@@ -172,6 +172,16 @@ await_frozen(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 	return SHIM_JOB_WAITS;
 }
 
+int
+shim_checkpoint_refuses(const struct shim *shim, struct skiff_error *err)
+{
+	if (!shim->checkpoint.serial)
+		return 0;
+	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+		      "the task is being checkpointed");
+	return err_reason(err, "checkpoint_running");
+}
+
 /* criu dumps init and what came of it; an exec comes from elsewhere. */
 static bool
 has_execs(const struct shim *shim)
@@ -191,11 +201,8 @@ check(struct shim *shim, const struct shim_message *m, struct skiff_error *err)
 
 	if (init->phase != SHIM_RUNNING || init->has_ended)
 		return shim_wrong_state(init, "checkpoint", err);
-	if (shim->checkpoint.serial) {
-		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
-			      "the task is being checkpointed");
-		return err_reason(err, "checkpoint_running");
-	}
+	if (shim_checkpoint_refuses(shim, err) < 0)
+		return -1;
 	if (has_execs(shim)) {
 		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
 			      "processes that were put into the container "

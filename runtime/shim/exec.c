@@ -219,7 +219,8 @@ shim_begin_exec_start(struct shim *shim, struct shim_connection *connection,
 	struct shim_job *job;
 
 	if (take_id(m->u.exec_start.id, m->u.exec_start.id_len, id, err) < 0 ||
-	    need_container(shim, err) < 0)
+	    need_container(shim, err) < 0 ||
+	    shim_checkpoint_refuses(shim, err) < 0)
 		return -1;
 	if (find(shim, id))
 		return err_set(err, SKIFF_ALREADY_EXISTS,

@@ -306,6 +306,8 @@ int shim_begin_checkpoint(struct shim *shim, struct shim_connection *connection,
 			  struct skiff_error *err);
 int shim_checkpoint_end(struct shim *shim, struct shim_connection *connection,
 			const struct shim_message *m, struct skiff_error *err);
+/* -1 while the container is frozen for a checkpoint. */
+int shim_checkpoint_refuses(const struct shim *shim, struct skiff_error *err);
 /* The task is to die, and could not while it is frozen. */
 void shim_checkpoint_break(struct shim *shim);
 /* The connection is gone: what was frozen for it goes on. */

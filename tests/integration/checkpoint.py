@@ -157,6 +157,21 @@ def no_policy_brings_back_what_a_checkpoint_ended():
 
 
 @test
+def what_was_put_into_the_container_must_have_ended():
+    s = daemon()
+    s.run("exec", image(s), COUNTER)
+    path = N + "/tasks/exec/execs"
+    s.post(path + "?start=true", {"id": "e", "args": ["sleep", "1000"]},
+           expect=201)
+    problem = checkpoint(s, "exec", expect=409)
+    equal(problem["reason"], "execs_running")
+    s.post(path + "/e/kill", {"signal": "KILL"})
+    s.get(path + "/e/wait")
+    checkpoint(s, "exec")
+    remove(s, "exec")
+
+
+@test
 def criu_s_files_go_to_a_directory_if_asked():
     s = daemon()
     s.run("path", image(s), COUNTER)

@@ -189,8 +189,9 @@ def meanwhile_others_are_refused_and_it_can_be_cancelled():
                        expect=202).json
     until(lambda: os.path.exists(
         s.root + "/tasks/default/busy/checkpoint/0/inventory.img"), "dump")
-    for verb in "checkpoint", "pause":
-        problem = s.post("%s/tasks/busy/%s" % (N, verb), {},
+    for verb, body in (("checkpoint", {}), ("pause", {}),
+                       ("execs?wait=true", {"args": ["true"]})):
+        problem = s.post("%s/tasks/busy/%s" % (N, verb), body,
                          expect=409).json
         equal(problem["reason"], "checkpoint_running", verb)
     path = "%s/operations/%s" % (N, operation["id"])
