@@ -30,3 +30,10 @@ tests_unit_test_container_update_SOURCES = tests/unit/test_container_update.c \
 	tests/unit/container_help.h
 tests_unit_test_container_update_LDADD = $(RUNTIME_LIBS)
 TESTS += tests/unit/test_container tests/unit/test_container_update
+
+check_PROGRAMS += tests/unit/test_checkpoint
+tests_unit_test_checkpoint_SOURCES = tests/unit/test_checkpoint.c \
+	tests/unit/scratch.h
+tests_unit_test_checkpoint_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_checkpoint_LDADD = $(RUNTIME_LIBS)
+TESTS += tests/unit/test_checkpoint
