@@ -177,7 +177,7 @@ reason_of(const char *words, const char *otherwise)
 		return "executable_not_found";
 	if (strcasestr(words, "argument list too long"))
 		return "argument_list_too_long";
-	if (strstr(words, "chdir to "))
+	if (strstr(words, "chdir to cwd") || strstr(words, "chdir `"))
 		return "cwd_not_found";
 	return otherwise;
 }

@@ -2,6 +2,7 @@
 # What is measured, and how to read it: docs/PERFORMANCE.md. A bench prints
 # a table; it fails only when what it measures does not work.
 bench_scripts = \
+	%D%/exec.py \
 	%D%/start_latency.py \
 	%D%/memory.py \
 	%D%/restart.py \
