@@ -249,7 +249,7 @@ make_dir(const char *path, struct skiff_error *err)
 	}
 }
 
-/* All but the log, in whatever number of files it lies. */
+/* All but the log, in whatever number of files it lies, and the execs. */
 static int
 clear_run(const char *task_dir, struct skiff_error *err)
 {
@@ -263,6 +263,7 @@ clear_run(const char *task_dir, struct skiff_error *err)
 	for (size_t i = 0; i < names.n; i++)
 		if (strncmp(names.items[i], SHIM_FILE_LOG,
 			    strlen(SHIM_FILE_LOG)) != 0 &&
+		    strcmp(names.items[i], SHIM_EXECS_DIR) != 0 &&
 		    fs_remove_tree(fd, names.items[i], err) < 0)
 			return err_wrap(err, "clear the run before");
 	return 0;
