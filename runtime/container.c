@@ -22,6 +22,7 @@
 #include "base/proc.h"
 #include "runtime/container_internal.h"
 #include "runtime/container_start.h"
+#include "runtime/spec/health.h"
 #include "runtime/spec/host.h"
 #include "store/container_use.h"
 #include "store/image_content.h"
@@ -94,6 +95,15 @@ mark_starting(json_t *object)
 	(void)json_object_set_new(object, "labels", labels);
 }
 
+static void
+take_image_health(const struct image_config *config, json_t *object)
+{
+	json_t *health = health_of_image(config->healthcheck);
+
+	if (health)
+		(void)json_object_set_new(object, "health", health);
+}
+
 /* The body as it was given, with what was resolved. */
 static json_t *
 make_object(const struct creation *creation, const json_t *body)
@@ -111,6 +121,8 @@ make_object(const struct creation *creation, const json_t *body)
 			      making->image->target.text);
 		if (!wishes->stop_signal && stop && signal_number(stop) > 0)
 			json_set_text(object, "stop_signal", stop);
+		if (!wishes->health)
+			take_image_health(making->image->config, object);
 	}
 	if (creation->key) {
 		json_set_text(object, "snapshotter", making->snapshotter);

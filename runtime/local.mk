@@ -35,6 +35,7 @@ libruntime_a_SOURCES = \
 	%D%/shim_client.c %D%/shim_client.h \
 	%D%/shim_client_internal.h \
 	%D%/shim_exec.c \
+	%D%/health.c %D%/health.h \
 	%D%/restart.c %D%/restart.h \
 	%D%/restart_record.c \
 	%D%/shim_cleanup.c \

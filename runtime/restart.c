@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "runtime/health.h"
 #include "runtime/spec/restart_policy.h"
 #include "runtime/spec/wishes.h"
 #include "runtime/task_internal.h"
@@ -218,10 +219,13 @@ bring_up(struct task *task, struct skiff_error *err, bool *ret_is_up)
 			task_write_exit(task, &exit);
 		return;
 	}
+	json_decref(task->resources);
+	task->resources = NULL;
 	task->state = TASK_RUNNING;
 	task->is_start_unsaid = task->is_restart_unsaid = true;
 	(void)fault_hit(FAULT_TASK_START_AFTER, &unsaid);
 	task_watch(task);
+	health_begin(task);
 	if (task_say_start(task, &unsaid) < 0) {
 		log_failure(LOG_ERROR, &unsaid, "restart of task %s/%s",
 			    task->ns, task->id);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "runtime/health.h"
 #include "runtime/task_internal.h"
 #include "store/record.h"
 
@@ -38,17 +39,21 @@ update(struct tx *tx, const struct task *task, json_t *object, const char *verb,
 static void
 forget_run(const struct task *task, json_t *object)
 {
-	static const char *const of_a_run[] = {
-		"exit_status",		"exited_at",
-		"started_at",		"reason",
-		"stop_requested_at",	"kill_at",
-		"restart_requested_at", "oom_kills"
-	};
+	static const char *const of_a_run[] = { "exit_status",
+						"exited_at",
+						"started_at",
+						"reason",
+						"stop_requested_at",
+						"kill_at",
+						"restart_requested_at",
+						"oom_kills",
+						"resources" };
 	json_t *restart = json_object_get(object, "restart");
 
 	for (size_t i = 0; i < ARRAY_SIZE(of_a_run); i++)
 		(void)json_object_del(object, of_a_run[i]);
 	json_set_bool(object, "oom", false);
+	(void)json_object_set_new(object, "execs", json_array());
 	(void)json_object_del(restart, "at");
 	(void)json_object_del(restart, "error");
 	if (task->is_restart_asked)
@@ -59,7 +64,7 @@ static int
 restarted_closure(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	const struct write *write = arg;
-	const struct task *task = write->task;
+	struct task *task = write->task;
 	struct record_ref ref = task_ref_of(task);
 	int pid = (int)shim_client_init_pid(task->client);
 	cleanup_json json_t *object = NULL;
@@ -67,7 +72,8 @@ restarted_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	cleanup_json json_t *start = NULL;
 	int64_t count;
 
-	if (record_load(tx_conn(tx), &ref, &object, err) < 0)
+	if (execs_record_delete_all(task, tx, err) < 0 ||
+	    record_load(tx_conn(tx), &ref, &object, err) < 0)
 		return -1;
 	count = json_get_int(object, "restart_count", 0) + 1;
 	restart =
@@ -76,6 +82,7 @@ restarted_closure(struct tx *tx, void *arg, struct skiff_error *err)
 		      task->is_restart_asked ? "request" : "policy");
 	start = json_pack("{s:s, s:i}", "container_id", task->id, "pid", pid);
 	forget_run(task, object);
+	health_note_start(task, object);
 	json_set_int(object, "restart_count", count);
 	json_set_int(object, "pid", pid);
 	json_set_text(object, "state", task_state_name(TASK_CREATED));

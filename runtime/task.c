@@ -31,6 +31,7 @@
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/checkpoint/criu.h"
 #include "runtime/checkpoint/restore.h"
+#include "runtime/health.h"
 #include "runtime/logs/watch.h"
 #include "runtime/metrics.h"
 #include "runtime/restart.h"
@@ -146,8 +147,10 @@ create_step(struct task *task, char **ret_doc, int64_t *ret_revision,
 		goto delete_shim;
 	task->state = task->restore ? TASK_RUNNING : TASK_CREATED;
 	task_watch(task);
-	if (task->restore)
+	if (task->restore) {
 		restore_finish(task->restore);
+		health_begin(task);
+	}
 	(void)fault_hit(FAULT_TASK_ROW_AFTER, &undo);
 	return 0;
 
@@ -238,6 +241,7 @@ start_step(struct task *task, struct skiff_error *err)
 	/* It runs, whether or not that can be written down now. */
 	task->state = TASK_RUNNING;
 	task->is_start_unsaid = true;
+	health_begin(task);
 	return 0;
 }
 

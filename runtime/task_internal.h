@@ -78,6 +78,7 @@ struct task {
 	struct exec *execs;	/* guarded by the table's lock */
 	/* Only while it is created, and only from a checkpoint. */
 	struct restore *restore;
+	struct health *health; /* or NULL; runtime/health.h */
 	/* Of the present run; NULL when the shim is out of reach. */
 	struct shim_client *client;
 };

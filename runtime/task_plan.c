@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/proc.h"
 #include "runtime/container.h"
+#include "runtime/health.h"
 #include "runtime/spec/spec.h"
 #include "runtime/task_internal.h"
 #include "store/record.h"
@@ -157,6 +158,7 @@ task_plan_make(struct task *task, struct task_plan *ret_plan,
 	task->has_terminal =
 	    json_get_bool(json_object_get(spec, "process"), "terminal");
 	replace(&task->cgroups_path, spec_cgroups_path(spec));
+	health_configure(task, plan.container);
 	*ret_plan = plan;
 	plan = (struct task_plan){ 0 };
 	return 0;
@@ -173,6 +175,7 @@ task_plan_recall(struct task *task)
 	replace(&task->cgroups_path,
 		spec_cgroups_path(json_object_get(plan.container, "spec")));
 	(void)find_runtime(task, plan.container, &unknown);
+	health_configure(task, plan.container);
 	if (plan_mounts(task, &plan, &unknown) == 0)
 		(void)task_table_claim(task, rootfs_claim(&plan), &unknown);
 }

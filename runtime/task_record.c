@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "runtime/container_start.h"
+#include "runtime/health.h"
 #include "runtime/restart.h"
 #include "runtime/task_internal.h"
 
@@ -103,6 +104,7 @@ start_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	change.event = event;
 	if (container_started_in(tx, write->task->ns, write->task->id, err) < 0)
 		return -1;
+	health_note_start(write->task, write->object);
 	json_set_text(write->object, "state", "running");
 	json_set_time(write->object, "started_at", clock_realtime_ns());
 	(void)json_object_del(write->object, "stop_requested_at");

@@ -25,6 +25,7 @@
 #include "base/strv.h"
 #include "base/workpool.h"
 #include "runtime/bundle.h"
+#include "runtime/health.h"
 #include "runtime/restart.h"
 #include "runtime/spec/spec.h"
 #include "store/record.h"
@@ -143,6 +144,8 @@ task_make_known(struct task *task)
 		return;
 	}
 	task->is_known = true;
+	if (task_is_live(task) && task->state != TASK_CREATED)
+		health_resume(task);
 	restart_recover(task);
 }
 

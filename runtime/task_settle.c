@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "runtime/bundle.h"
+#include "runtime/health.h"
 #include "runtime/restart.h"
 #include "runtime/task_internal.h"
 
@@ -42,6 +43,8 @@ task_say_start(struct task *task, struct skiff_error *err)
 		: task_record_started(task, shim_client_init_pid(task->client),
 				      &doc, &revision, err) < 0)
 		return -1;
+	if (task->is_restart_unsaid)
+		execs_forget_all(task);
 	task->is_start_unsaid = task->is_restart_unsaid = false;
 	task->is_restart_asked = task->is_stop_wanted = false;
 	return 0;
@@ -62,6 +65,7 @@ task_settle_exit(struct task *task, const struct shim_exit *exit,
 	    task_record_exited(task, exit, reason, &delay_ms, err) < 0)
 		return err_wrap(err, "exit of task %s", task->id);
 	task->state = TASK_STOPPED;
+	health_end(task);
 	task->kill_at_ns = 0;
 	restart_schedule(task, delay_ms);
 	return fault_hit(FAULT_TASK_EXIT_AFTER, err);
@@ -154,7 +158,9 @@ settle_once(const struct news *news, struct skiff_error *err)
 	struct task *task = news->task;
 
 	if (news->event.type == SHIM_EVENT_EXEC_EXITED)
-		return exec_hear_exit(task, &news->event, err);
+		return health_is_probe(news->event.exec_id)
+			   ? health_hear_exit(task, &news->event, err)
+			   : exec_hear_exit(task, &news->event, err);
 	LOCK_SCOPE(&task->step);
 	if (task->state == TASK_STOPPED || task->state == TASK_DELETED ||
 	    news->client != task->client)

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/digest.h"
+#include "runtime/health.h"
 #include "store/events/bus.h"
 
 /* state/s/<16 hex of sha256("ns/id")>. */
@@ -49,6 +50,7 @@ void
 task_free(struct task *task)
 {
 	execs_free(task);
+	health_free(task);
 	shim_client_free(task->client);
 	lock_done(&task->step);
 	json_decref(task->resources);

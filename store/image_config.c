@@ -71,6 +71,7 @@ parse_defaults(const struct node *node, struct image_config *config,
 	       struct skiff_error *err)
 {
 	const json_t *labels;
+	struct node healthcheck;
 	int r;
 
 	if (node_strv(node, "Env", ARGS_MAX, &config->env, err) < 0 ||
@@ -84,6 +85,11 @@ parse_defaults(const struct node *node, struct image_config *config,
 	    take_keys(node, "ExposedPorts", &config->exposed_ports, err) < 0 ||
 	    check_env(node, &config->env, err) < 0)
 		return -1;
+	r = node_object(node, "Healthcheck", false, &healthcheck, err);
+	if (r < 0)
+		return -1;
+	if (r == 1)
+		config->healthcheck = json_deep_copy(healthcheck.json);
 	r = node_map(node, "Labels", &labels, err);
 	if (r == 1)
 		config->labels = json_deep_copy(labels);
@@ -166,6 +172,7 @@ image_config_free(struct image_config *config)
 	free(config->working_dir);
 	free(config->user);
 	free(config->stop_signal);
+	json_decref(config->healthcheck);
 	json_decref(config->labels);
 	strv_done(&config->volumes);
 	strv_done(&config->exposed_ports);

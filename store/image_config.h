@@ -32,7 +32,8 @@ struct image_config {
 	char *working_dir;
 	char *user;
 	char *stop_signal;
-	json_t *labels; /* object of strings, or NULL */
+	json_t *healthcheck; /* docker's, as it is, or NULL */
+	json_t *labels;	     /* object of strings, or NULL */
 	struct strv volumes;
 	struct strv exposed_ports; /* "80/tcp" */
 	/* "rootfs": the base layer first */

@@ -3,6 +3,7 @@ libruntime_a_SOURCES += \
 	%D%/caps.c %D%/caps.h \
 	%D%/defaults.c \
 	%D%/devices.c \
+	%D%/health.c %D%/health.h \
 	%D%/host.c %D%/host.h \
 	%D%/mounts.c \
 	%D%/process.c %D%/process.h \

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "runtime/spec/caps.h"
 #include "runtime/spec/host.h"
+#include "runtime/spec/health.h"
 #include "runtime/spec/restart_policy.h"
 #include "runtime/spec/rules.h"
 #include "runtime/spec/wishes_internal.h"
@@ -49,6 +50,7 @@ static const struct json_field wish_fields[] = {
 	JSON_TEXT(struct wishes, stop_signal, "stop_signal", 0),
 	JSON_ANY(struct wishes, stop_timeout, "stop_timeout", 0),
 	JSON_ANY(struct wishes, restart_policy, "restart_policy", 0),
+	JSON_ANY(struct wishes, health, "health", 0),
 	JSON_TEXT(struct wishes, snapshotter, "snapshotter", JSON_NOT_EMPTY),
 	JSON_TEXT(struct wishes, snapshot_key, "snapshot_key", JSON_NOT_EMPTY),
 	JSON_OBJECT(struct wishes, runtime, "runtime", 0),
@@ -256,6 +258,15 @@ check_origin(const json_t *body, struct json_faults *faults)
 			   "is required without a spec or a snapshot_key");
 }
 
+static void
+check_health(const struct wishes *wishes, struct json_faults *faults)
+{
+	struct health_wish health;
+
+	health_decode(wishes->health, "/health", &health, faults);
+	health_done(&health);
+}
+
 void
 wishes_decode(const json_t *body, struct wishes *ret_wishes,
 	      struct json_faults *faults)
@@ -267,6 +278,7 @@ wishes_decode(const json_t *body, struct wishes *ret_wishes,
 	ret_wishes->has_entrypoint =
 	    json_is_array(json_object_get(body, "entrypoint"));
 	wishes_check_plain(ret_wishes, faults);
+	check_health(ret_wishes, faults);
 	restart_policy_decode(ret_wishes->restart_policy, "/restart_policy",
 			      &(struct restart_policy){ 0 }, faults);
 	if (ret_wishes->dns)

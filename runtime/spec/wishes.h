@@ -106,6 +106,7 @@ struct wishes {
 	char *stop_signal;
 	json_t *stop_timeout;	/* seconds or "1m30s"; wish_duration() */
 	json_t *restart_policy; /* as given; runtime/spec/restart_policy.h */
+	json_t *health;		/* as given; runtime/spec/health.h */
 	char *snapshotter;
 	char *snapshot_key; /* a snapshot that the client made */
 	json_t *runtime;    /* as given; see runtime_name */

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon dies in the middle of restarts, and the machine is rebooted:
 policies go on where they were, and every run has one exit."""
+import re
+import struct
+
 from skifftest import *
 from lib_picture import processes
 
@@ -112,6 +115,31 @@ def a_run_that_came_and_went_unrecorded_is_told_once():
 
 
 @test
+def a_daemon_killed_again_and_again_tells_every_run_once():
+    s = the_daemon()
+    name = image(s)
+    start = s.revision()
+    names = ["loop%d" % n for n in range(4)]
+    for task in names:
+        s.run(task, name, ["sh", "-c", "exit 6"], restart_policy="always")
+    for n in range(1, 6):
+        s.wait_event("/tasks/restart", after=start,
+                     container_id=names[n % 4], restart_count=n)
+        s.kill9()
+        s.start()
+    for task in names:
+        s.patch(N + "/containers/" + task, {"restart_policy": "no"})
+    for task in names:
+        until(lambda: "at" not in task_of(s, task).get("restart", {}) and
+              task_of(s, task)["state"] == "stopped", "its last end")
+        heard = " ".join(said(s, start, task))
+        check(re.fullmatch("create start exit( restart start exit)*", heard),
+              task, heard)
+        equal(heard.count("restart"), task_of(s, task)["restart_count"])
+        gone(s, task)
+
+
+@test
 def a_daemon_that_starts_brings_back_what_its_policy_says():
     s = the_daemon()
     name = image(s)
@@ -159,6 +187,53 @@ def a_wait_is_taken_up_again_after_a_restart():
     equal(json.loads(waiting.getresponse().read())["exit_status"], 42)
     waiting.close()
     gone(s, "awaited")
+
+
+def ask_shim(s, kind, body):
+    """One frame to the only shim there is, and its answer: type, body."""
+    (name,) = os.listdir(os.path.join(s.state, "s"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as shim:
+        shim.settimeout(DEADLINE)
+        shim.connect(os.path.join(s.state, "s", name))
+        shim.send(struct.pack("<HHII", 1, kind, 7, len(body)) + body)
+        answer = shim.recv(65536)
+    version, kind, tag, length = struct.unpack("<HHII", answer[:12])
+    equal((version, tag, length), (1, 7, len(answer) - 12))
+    return kind, answer[12:]
+
+
+@test
+def daemon_and_shim_may_be_of_different_ages():
+    s = the_daemon()
+    image(s)
+    # A shim that was installed before, and whose file is gone since.
+    old = scratch("skiff-shim")
+    shutil.copy(os.path.join(BUILD, "skiff-shim"), old)
+    s.stop()
+    s.args = ["--shim", old]
+    s.start()
+    task = s.run("old", image(s), ["sh", "-c", "echo 1; sleep 1000"])
+    s.kill9()
+    os.unlink(old)
+    s.args = []
+    s.start()
+    equal(task_of(s, "old")["pid"], task["pid"])
+    HELLO, STATE, REPLY, ERROR = 1, 2, 0x8000, 0xffff
+    for lowest, highest in ((1, 1), (1, 99)):
+        kind, body = ask_shim(s, HELLO, struct.pack("<II", lowest, highest))
+        equal((kind, body), (HELLO + REPLY, struct.pack("<II", 1, 1)))
+    kind, body = ask_shim(s, HELLO, struct.pack("<II", 2, 99))
+    equal(kind, ERROR)
+    check(b"unimplemented" in body, body)
+    kind, body = ask_shim(s, 0x3fff, b"from the future")
+    equal(kind, ERROR)
+    check(b"unknown_request" in body, body)
+    # What newer peers add to a body is passed over.
+    equal(ask_shim(s, STATE, b"more")[0], STATE + REPLY)
+    # Its next run has the shim of now.
+    s.post(N + "/tasks/old/restart", {"timeout": 0})
+    until(lambda: s.get(N + "/tasks/old/logs").text == "1\n1\n", "its word")
+    gone(s, "old")
 
 
 class Machine(Daemon):

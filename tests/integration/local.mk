@@ -36,6 +36,7 @@ api_tests = \
 	%D%/container_start.py \
 	%D%/daemon_recovery.py \
 	%D%/daemon_start.py \
+	%D%/health.py \
 	%D%/restart_policy.py \
 	%D%/task_limits.py \
 	%D%/task_metrics.py \

@@ -124,6 +124,26 @@ def what_a_person_ends_stays_so():
 
 
 @test
+def a_policy_that_was_changed_counts_as_it_is_then():
+    s = the_daemon()
+    before = picture(s)
+    start = s.revision()
+    s.run("changed", image(s), ["sleep", "1000"], restart_policy="always")
+    crash(s, "changed")
+    s.wait_event("/tasks/start", after=s.wait_event(
+        "/tasks/restart", after=start, container_id="changed")["id"],
+        container_id="changed")
+    s.patch(N + "/containers/changed", {"restart_policy": "no"})
+    crash(s, "changed")
+    s.wait_task("changed")
+    task = task_of(s, "changed")
+    check("at" not in task.get("restart", {}), task)
+    equal(task["restart_count"], 1)
+    gone(s, "changed")
+    equal(differences(before, s.picture()), [])
+
+
+@test
 def a_restart_that_fails_says_why_and_goes_on():
     s = the_daemon()
     before = picture(s)

@@ -118,6 +118,23 @@ def whatever_state_it_is_in():
 
 
 @test
+def execs_end_with_the_run_that_they_were_in():
+    s = the_daemon()
+    s.run("e", image(s), SAYS_AND_STAYS)
+    up(s, "e")
+    s.post(N + "/tasks/e/execs?start=true",
+           {"id": "x", "args": ["sleep", "1000"]}, expect=201)
+    equal(s.get(N + "/tasks/e").json["execs"], ["x"])
+    equal(s.post(N + "/tasks/e/restart", {"timeout": 20}).json["execs"], [])
+    s.get(N + "/tasks/e/execs/x", expect=404)
+    up(s, "e", 2)
+    equal(s.post(N + "/tasks/e/execs?wait=true",
+                 {"id": "x", "args": ["echo", "hi"]},
+                 expect=None).json["stdout"], "hi\n")
+    gone(s, "e")
+
+
+@test
 def what_cannot_be_started_again_says_why():
     s = the_daemon()
     source = scratch("mounted")
