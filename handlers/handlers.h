@@ -74,6 +74,7 @@ HANDLER(tasks_stop);
 HANDLER(tasks_restart);
 HANDLER(tasks_wait);
 HANDLER(tasks_pids);
+HANDLER(tasks_processes);
 HANDLER(tasks_delete);
 HANDLER(tasks_logs);
 

@@ -18,6 +18,7 @@ libhandlers_a_SOURCES = \
 	%D%/checkpoints.c \
 	%D%/operations.c %D%/operations.h \
 	%D%/outbox.c %D%/outbox.h \
+	%D%/processes.c \
 	%D%/routes.c %D%/routes.h \
 	%D%/services.h \
 	%D%/settling.c %D%/settling.h \

@@ -148,6 +148,8 @@ static const struct route routes[] = {
 	    "interval", tasks_metrics),
 	ROW(HTTP_GET, NS "/metrics", "metrics_list", ROUTE_WORKER, "filter*",
 	    metrics_list),
+	ROW(HTTP_GET, TASK "/processes", "tasks_processes", ROUTE_INLINE, NULL,
+	    tasks_processes),
 	ROW(HTTP_GET, TASK "/pids", "tasks_pids", ROUTE_WORKER, NULL,
 	    tasks_pids),
 	/* To find the last lines it may read all of a large log. */

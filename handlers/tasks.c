@@ -225,24 +225,7 @@ tasks_resume(struct request *request, void *context, struct response **ret,
 	return take_step(request, context, task_resume, ret, err);
 }
 
-/* --- pids, delete ------------------------------------------------------ */
-
-int
-tasks_pids(struct request *request, void *context, struct response **ret,
-	   struct skiff_error *err)
-{
-	struct services *services = context;
-	cleanup_json json_t *answer = NULL;
-	struct record_ref ref;
-	json_t *pids;
-
-	if (take_task(request, &ref, err) < 0 ||
-	    task_pids(services->tasks, ref.ns, ref.key, &pids, err) < 0)
-		return -1;
-	answer = json_pack("{s:o}", "processes", pids);
-	*ret = response_json(200, answer);
-	return 0;
-}
+/* --- delete ------------------------------------------------------ */
 
 int
 tasks_delete(struct request *request, void *context, struct response **ret,

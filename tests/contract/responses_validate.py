@@ -359,6 +359,35 @@ def of_checkpoints():
 
 
 @test
+def of_execs():
+    s = the_daemon()
+    s.run("x", pulled(s), ["sleep", "1000"])
+    path = N + "/tasks/x/execs"
+    added = s.post(path, {"id": "e", "args": ["sleep", "1000"],
+                          "env": ["A=b"], "cwd": "/", "user": "0",
+                          "labels": {"a": "b"}}, expect=201)
+    same_everywhere(s, added, path + "/e")
+    s.post(path, {"id": "e", "args": ["true"]}, expect=409)
+    s.post(path, {"args": []}, expect=400)
+    listed(s, path, "id", "e")
+    equal(s.post(path + "/e/start").json["state"], "running")
+    s.get(N + "/tasks/x/processes")
+    check([p for p in s.get(N + "/tasks/x/pids").json["processes"]
+           if p.get("exec_id") == "e"])
+    s.get(path + "/e/wait?timeout=10ms", expect=504)
+    s.delete(path + "/e", expect=409)
+    s.post(path + "/e/kill", {"signal": "KILL"})
+    equal(s.get(path + "/e/wait").json["exit_status"], 137)
+    s.delete(path + "/e", expect=200)
+    equal(s.post(path + "?wait=true", {"args": ["echo", "hi"]})
+          .json["stdout"], "hi\n")
+    for method, below in (("GET", ""), ("DELETE", ""), ("POST", "/start"),
+                          ("POST", "/kill"), ("GET", "/wait")):
+        s.api(method, path + "/e" + below, expect=404)
+    s.delete(N + "/containers/x?force=true")
+
+
+@test
 def of_events():
     s = the_daemon()
     for path in ("/v1/events", N + "/events"):

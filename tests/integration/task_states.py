@@ -312,6 +312,47 @@ def one_process_of_the_task_is_killed_by_its_pid():
 
 
 @test
+def init_and_its_execs_are_listed_with_their_states():
+    s = the_daemon()
+    made = run(s, "host")
+    for name, args, query in (("stays", ["sleep", "1000"], "?start=true"),
+                              ("ended", ["false"], "?start=true"),
+                              ("added", ["true"], "")):
+        s.post(task("host", "/execs") + query,
+               {"id": name, "args": args}, expect=201)
+    s.get(task("host", "/execs/ended/wait"))
+    found = s.get(task("host", "/processes")).json["processes"]
+    init = found[0]
+    equal(("exec_id" in init, init["pid"], init["state"], init["args"]),
+          (False, made["pid"], "running", OBEDIENT))
+    execs = {p["exec_id"]: p for p in found[1:]}
+    equal({k: p["state"] for k, p in execs.items()},
+          {"stays": "running", "ended": "stopped", "added": "created"})
+    equal((execs["ended"]["exit_status"], execs["ended"]["args"]),
+          (1, ["false"]))
+    pids = {p.get("exec_id"): p
+            for p in s.get(task("host", "/pids")).json["processes"]}
+    equal((pids["stays"]["pid"], pids["stays"]["name"]),
+          (execs["stays"]["pid"], "sleep"))
+    check("ended" not in pids and "added" not in pids, pids)
+    # The step of one is that of the other.
+    s.post(task("host", "/kill"), {"signal": "KILL", "exec_id": "stays"})
+    equal(s.get(task("host", "/execs/stays/wait")).json["exit_status"], 137)
+    equal(state(s, "host"), "running")
+    s.post(task("host", "/pause"))
+    problem = s.post(task("host", "/execs"),
+                     {"args": ["true"]}, expect=None)
+    if problem.status == 201:
+        problem = s.post(problem.headers["Location"] + "/start", expect=409)
+    equal((problem.status, problem.json["state"]), (409, "paused"))
+    s.post(task("host", "/stop"), {"timeout": 0})
+    equal(s.get(task("host", "/processes")).json["processes"][0]["state"],
+          "stopped")
+    s.get(task("none", "/processes"), expect=404)
+    remove(s, "host")
+
+
+@test
 def all_reaches_every_process():
     s = the_daemon()
     run(s, "many", ["sh", "-c", "for i in 1 2 3 4; do sleep 1000 & done; "
