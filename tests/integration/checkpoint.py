@@ -191,7 +191,8 @@ def what_criu_cannot_dump_is_told_in_its_words():
     s = daemon()
     s.run("tcp", image(s), [
         "sh", "-c", "nc -l -p 99 -e cat & "
-        "while ! (echo linked; sleep 1000) | nc 127.0.0.1 99; do :; done"])
+        "while ! grep -q :0063 /proc/net/tcp*; do :; done; "
+        "(echo linked; sleep 1000) | nc 127.0.0.1 99"])
     until(lambda: "linked" in s.get(N + "/tasks/tcp/logs").text, "a connection")
     problem = checkpoint(s, "tcp", expect=409, name="cp/tcp:1")
     equal(problem["reason"], "checkpoint_failed")
