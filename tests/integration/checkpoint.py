@@ -208,6 +208,27 @@ def what_criu_cannot_dump_is_told_in_its_words():
     remove(s, "tcp")
 
 
+@test
+def its_config_makes_a_container_that_it_fits():
+    s = daemon()
+    s.run("config", image(s), COUNTER)
+    counts_on(s, "config", 1)
+    checkpoint(s, "config", name="cp/config:1", exit=True)
+    s.wait_task("config")
+    remove(s, "config")
+    target = s.get(N + "/images/" + quote("cp/config:1")).json["target"]
+    manifest = s.get("%s/content/%s" % (N, target["digest"])).json
+    config = s.get("%s/content/%s" % (
+        N, manifest["config"]["digest"])).json
+    spec = config["spec"]
+    spec["linux"].pop("cgroupsPath")
+    s.post(N + "/containers", {"id": "made", "image": config["image"],
+                               "spec": spec}, expect=201)
+    restore(s, "made", "cp/config:1")
+    counts_on(s, "made", 1)
+    remove(s, "made")
+
+
 # --- refusals ----------------------------------------------------------
 
 
@@ -251,6 +272,17 @@ def a_wrong_wish_is_refused_before_anything_is_begun():
     equal([o for o in s.get(N + "/operations").json["items"]
            if o["request"].get("container") == "wrong"], [])
     remove(s, "wrong")
+
+
+@test
+def other_runtimes_than_runc_say_that_they_cannot():
+    s = daemon()
+    odd = scratch("odd-runtime")
+    os.symlink(shutil.which("runc"), odd)
+    s.run("odd", image(s), COUNTER, runtime={"name": odd})
+    problem = refused(s, "odd", 501, "runtime_cannot_checkpoint")
+    check("odd-runtime" in problem["detail"], problem["detail"])
+    remove(s, "odd")
 
 
 @test
