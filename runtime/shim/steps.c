@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -101,6 +102,24 @@ start_is_run(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 	return started(shim, err);
 }
 
+/*
+ * What `crun start` does: crun's init waits for a byte out of its FIFO.
+ * Without a reader (it has ended) or a FIFO, the command says why.
+ */
+static bool
+crun_is_told(const char *path)
+{
+	cleanup_close int fd = -1;
+	struct stat st;
+
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) ||
+	    write(fd, "", 1) != 1)
+		return false;
+	(void)unlink(path);
+	return true;
+}
+
 static int
 begin_start(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 {
@@ -109,8 +128,10 @@ begin_start(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 
 	if (fault_hit(FAULT_SHIM_START_BEFORE, err) < 0)
 		return -1;
+	fifo_path(shim, path);
+	if (shim_runtime_is(shim, "crun") && crun_is_told(path))
+		return started(shim, err);
 	if (shim_runtime_is(shim, "runc")) {
-		fifo_path(shim, path);
 		job->fd =
 		    open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	}
