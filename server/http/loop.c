@@ -23,10 +23,11 @@
 
 #define EVENTS_MAX 128
 /*
- * Of a connection. The library clears it for each request, and it bounds
- * the head: 20 KiB of headers fit.
+ * Of a connection. The library clears half of it for each request, so that
+ * much is every follower's for as long as it follows; and it bounds the
+ * head: 10 KiB of headers fit.
  */
-#define POOL_SIZE 32768
+#define POOL_SIZE 16384
 /* Ours are lower and kept at accept. */
 #define LIBRARY_CONNECTIONS_MAX 1000000
 

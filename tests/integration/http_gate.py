@@ -108,6 +108,8 @@ ROWS = [
     ("a header of 64 KiB", get(b"/", b"X: " + b"x" * 65536 + b"\r\n"),
      [431], True),
     ("a header of 20 KiB", get(b"/", b"X: " + b"x" * 20000 + b"\r\n"),
+     [431], True),
+    ("a header of 10 KiB", get(b"/", b"X: " + b"x" * 10240 + b"\r\n"),
      [200], False),
     ("5000 headers", get(b"/", b"X: y\r\n" * 5000), [431], True),
     ("65 headers", get(b"/", b"X: y\r\n" * 64), [431], True),
