@@ -4,6 +4,7 @@
 bench_scripts = \
 	%D%/exec.py \
 	%D%/start_latency.py \
+	%D%/peers.py \
 	%D%/memory.py \
 	%D%/restart.py \
 	%D%/requests.py \
@@ -14,10 +15,15 @@ tests_bench_bench_store_SOURCES = %D%/bench_store.c
 tests_bench_bench_store_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_bench_bench_store_LDADD = $(STORE_LIBS)
 dist_noinst_SCRIPTS += $(bench_scripts)
-dist_noinst_DATA += %D%/benchlib.py
+dist_noinst_DATA += \
+	%D%/benchlib.py \
+	%D%/lib_bare.py \
+	%D%/lib_peers.py \
+	%D%/packages
 
 .PHONY: bench
 bench: all %D%/bench_store
+	@'$(srcdir)'/build-aux/install-packages '$(srcdir)'/%D%/packages
 	@$(AM_TESTS_ENVIRONMENT) unset SKIFF_RECORD; \
 	for script in $(bench_scripts); do \
 		python3 '$(srcdir)'/$$script || exit 1; \

@@ -3,13 +3,17 @@
 """What skiffd and its shims weigh.
 
 PSS from /proc/PID/smaps_rollup: what is shared counts for its share alone.
-TASKS (default 50) containers run meanwhile.
+TASKS (default 100) containers run meanwhile, then each has a follower of its
+output and a line to tell; at last SCALE (1000) run at once.
 """
 from benchlib import *
 
 needs("root", "runc", "skopeo", "docker-registry")
 
-TASKS = int(os.environ.get("TASKS", "50"))
+TASKS = int(os.environ.get("TASKS", "100"))
+SCALE = int(os.environ.get("SCALE", "1000"))
+TALKER = "while :; do sleep 1000; done & trap 'echo heard' USR1; "\
+    "while :; do wait; done"
 
 
 def mib(size):
@@ -23,12 +27,25 @@ def row(name, pid, limit=None):
             ratio(found["Pss"] / MIB, limit) if limit else "-"]
 
 
-def shim_row(d):
+def shim_row(d, limit=0.1):
     found = [memory(pid) for pid in shims(d)]
     return ["skiff-shim, each of %d" % len(found)] + [
         "%.3f" % (median([m[key] for m in found]) / MIB)
         for key in ("Pss", "Rss", "Private_Dirty")] + [
-            0.15, ratio(median([m["Pss"] for m in found]) / MIB, 0.15)]
+            limit, ratio(median([m["Pss"] for m in found]) / MIB, limit)]
+
+
+def follow_all(d, n):
+    """A follower of each task, each of which has got a line."""
+    streams = [d.raw("GET", "%s/tasks/m%d/logs?follow=true" % (N, i))
+               for i in range(n)]
+    for i, (_, raw) in enumerate(streams):
+        d.http("POST", "%s/tasks/m%d/kill" % (N, i), {"signal": "USR1"})
+        equal(raw.readline(), b"heard\n")
+    return streams
+
+
+HEAD = ["", "PSS MiB", "RSS", "private dirty", "limit", "of limit"]
 
 
 def weigh():
@@ -39,11 +56,31 @@ def weigh():
     with daemon() as d:
         image = pull_busybox(d)
         rows.append(row("skiffd, after a pull", d.process.pid))
-        run_many(d, image, TASKS)
+        run_many(d, image, TASKS, ("sh", "-c", TALKER))
         rows.append(row("skiffd, %d running" % TASKS, d.process.pid))
         rows.append(shim_row(d))
-        table(["", "PSS MiB", "RSS", "private dirty", "limit", "of limit"],
-              rows)
+        streams = follow_all(d, TASKS)
+        rows.append(row("skiffd, and each of them followed", d.process.pid,
+                        8.0))
+        for connection, raw in streams:
+            raw.close()
+            connection.close()
+    table(HEAD, rows)
+
+
+def scale():
+    with daemon() as d:
+        image = pull_busybox(d)
+        begin = time.perf_counter()
+        run_many(d, image, SCALE)
+        seconds = time.perf_counter() - begin
+        tasks = 0
+        for _ in range(1 + SCALE // 1000):
+            found = json.loads(d.http("GET", N + "/tasks?limit=1000"))
+            tasks = [t["state"] for t in found["items"]].count("running")
+        table(["%d running, started one by one in %.0f s" % (
+            tasks, seconds)] + HEAD[1:], [
+                row("skiffd", d.process.pid, 30.0), shim_row(d)])
 
 
 def binaries():
@@ -63,6 +100,8 @@ def binaries():
 def main():
     title("Memory")
     weigh()
+    if SCALE:
+        scale()
     binaries()
 
 
