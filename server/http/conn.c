@@ -154,6 +154,8 @@ conn_cut(struct conn *conn)
 	if (!request)
 		return;
 	atomic_store(&request->is_cancelled, true);
+	if (request->relay)
+		relay_cut(request->relay);
 	if (request->phase == PHASE_WAITING) {
 		response_free(STEAL_PTR(request->response));
 		request->phase = PHASE_OVER;
@@ -181,6 +183,10 @@ conn_event(struct conn *conn, uint32_t events)
 {
 	struct request *request = conn->request;
 
+	if (request && request->relay) {
+		relay_event(request->relay, events);
+		return;
+	}
 	if (events & EPOLLOUT)
 		conn->progress_ns = conn->loop->now_ns;
 	if (!(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
@@ -193,7 +199,8 @@ conn_event(struct conn *conn, uint32_t events)
 	 * its own side. Streams and waits have no end of their own, so for
 	 * them it is the sign that nobody listens.
 	 */
-	if (request->phase == PHASE_WAITING || request->phase == PHASE_REPLY)
+	if (request->phase == PHASE_WAITING || request->phase == PHASE_REPLY ||
+	    (request->phase == PHASE_BODY && (events & EPOLLHUP)))
 		conn_cut(conn);
 	else
 		atomic_store(&request->is_cancelled, true);
@@ -268,7 +275,7 @@ conn_look(struct conn *conn)
 	struct http_loop *loop = conn->loop;
 	int64_t at_ns = conn->limit_ns;
 
-	if (conn->is_gone)
+	if (conn->is_gone || (request && request->relay))
 		return;
 	if (request && request->is_asleep) {
 		look_at_sleeper(conn, request);
@@ -294,6 +301,8 @@ conn_begin_stop(struct conn *conn)
 
 	if (!request || request->phase == PHASE_HEAD) {
 		conn_cut(conn);
+	} else if (request->relay) {
+		relay_stop(request->relay);
 	} else if (request->phase == PHASE_WAITING) {
 		(void)err_set(&err, SKIFF_UNAVAILABLE,
 			      "the server is stopping");

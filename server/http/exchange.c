@@ -38,6 +38,7 @@ request_unref(struct request *request)
 		waker_unref(request->waker);
 	}
 	upload_free(request->upload);
+	relay_free(request->relay);
 	strbuf_done(&request->body);
 	json_decref(request->json);
 	json_faults_done(&request->faults);
@@ -188,10 +189,16 @@ exchange_ready(struct request *request)
 void
 exchange_poll(struct request *request, bool timed_out)
 {
+	if (request->phase == PHASE_RELAY) {
+		relay_woken(request->relay);
+		return;
+	}
 	if (request->phase == PHASE_REPLY) {
 		exchange_wake(request);
 		return;
 	}
+	if (request->phase == PHASE_BODY && request->upload)
+		upload_woken(request);
 	if (request->phase == PHASE_WAITING && request->is_asleep &&
 	    wait_poll(request, timed_out)) {
 		request->phase = PHASE_READY;

@@ -152,6 +152,7 @@ head_read(struct request *request, const char *method, const char *version,
 	if (gate_check(head, err) < 0)
 		return -1;
 	request->method = head->known_method;
+	request->is_http_1_0 = strcmp(version, "HTTP/1.0") == 0;
 	if (check_layout(request, err) < 0)
 		return -1;
 	if (request->target_error) {

@@ -108,6 +108,7 @@ enum phase {
 	PHASE_READY,   /* response is there, to be queued */
 	PHASE_WAITING, /* response_wait */
 	PHASE_REPLY,   /* the library sends */
+	PHASE_RELAY,   /* the socket is ours, see relay.c */
 	PHASE_OVER,    /* nothing but the end may follow */
 };
 
@@ -129,6 +130,7 @@ struct request {
 	enum phase phase;
 	bool is_asleep;
 	bool is_closing; /* answer with Connection: close */
+	bool is_http_1_0;
 	bool stream_ends;
 	enum job_kind job;
 	bool job_runs;
@@ -138,6 +140,7 @@ struct request {
 	struct response *response;
 	struct waker *waker;
 	struct upload *upload;
+	struct relay *relay;
 	const struct compiled_route *route;
 	struct peer peer;
 	enum http_method method;
@@ -293,6 +296,8 @@ void upload_at_end(struct request *request);
 void upload_job_done(struct request *request);
 /* The connection let go. */
 void upload_detached(struct request *request);
+/* The waker was woken: a route that takes by itself may have room. */
+void upload_woken(struct request *request);
 /* On a worker. */
 void upload_run(struct request *request);
 void upload_free(struct upload *upload);
@@ -319,6 +324,21 @@ enum MHD_Result reply_queue(struct request *request);
  * middle of a body. The connection ends after it.
  */
 void reply_at_once(struct request *request);
+
+/* relay.c */
+/* request->response becomes a body that we send. Suspends. */
+void relay_begin(struct request *request);
+/* MHD_UpgradeHandler */
+void relay_begin_upgraded(void *cls, struct MHD_Connection *mhd, void *context,
+			  const char *early, size_t n_early, MHD_socket fd,
+			  struct MHD_UpgradeResponseHandle *upgrade);
+/* The waker was woken; the socket has news; the server stops. */
+void relay_woken(struct relay *relay);
+void relay_event(struct relay *relay, uint32_t events);
+void relay_stop(struct relay *relay);
+/* The client is gone, or has to go. */
+void relay_cut(struct relay *relay);
+void relay_free(struct relay *relay);
 
 /* waker.c */
 struct waker *waker_new(struct request *request);

@@ -11,6 +11,7 @@ libhttp_a_SOURCES = \
 	%D%/http_internal.h \
 	%D%/loop.c \
 	%D%/problem.c \
+	%D%/relay.c %D%/relay.h \
 	%D%/reply.c \
 	%D%/request.c %D%/request.h \
 	%D%/response.c %D%/response.h %D%/response_internal.h \

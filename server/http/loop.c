@@ -57,7 +57,7 @@ start_library(struct http_loop *loop, struct skiff_error *err)
 	const union MHD_DaemonInfo *info;
 
 	loop->mhd = MHD_start_daemon(
-	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
+	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
 		MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
 	    0, NULL, NULL, exchange_handle, loop, MHD_OPTION_URI_LOG_CALLBACK,
 	    exchange_begin, loop, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape,

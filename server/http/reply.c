@@ -108,6 +108,9 @@ make_response(struct request *request, struct response *response)
 							 stream_read,
 							 request_ref(request),
 							 stream_free);
+	case RESPONSE_UPGRADE:
+		return MHD_create_response_for_upgrade(relay_begin_upgraded,
+						       NULL);
 	case RESPONSE_WAIT:
 		abort(); /* a wait is over before its answer is sent */
 	default:
@@ -133,7 +136,8 @@ add_headers(struct request *request, const struct response *response,
 		p = value + strlen(value) + 1;
 	}
 	(void)MHD_add_response_header(mhd, "Skiff-Request-Id", request->id);
-	if (request->is_closing || request->loop->is_stopping)
+	if (response->kind != RESPONSE_UPGRADE &&
+	    (request->is_closing || request->loop->is_stopping))
 		(void)MHD_add_response_header(mhd, "Connection", "close");
 }
 
@@ -144,9 +148,14 @@ reply_queue(struct request *request)
 	bool is_stream =
 	    response->kind == RESPONSE_STREAM && request->method != HTTP_HEAD;
 	struct http_loop *loop = request->loop;
-	struct MHD_Response *mhd = make_response(request, response);
+	struct MHD_Response *mhd;
 	enum MHD_Result r;
 
+	if (response->kind == RESPONSE_RELAY && request->method != HTTP_HEAD) {
+		relay_begin(request);
+		return MHD_YES;
+	}
+	mhd = make_response(request, response);
 	request->phase = PHASE_REPLY;
 	request->conn->progress_ns = loop->now_ns;
 	request->conn->unsent = 0;
@@ -155,7 +164,7 @@ reply_queue(struct request *request)
 	add_headers(request, response, mhd);
 	r = MHD_queue_response(request->mhd, (unsigned int)response->status,
 			       mhd);
-	if (!is_stream)
+	if (!is_stream && response->kind != RESPONSE_UPGRADE)
 		response_free(STEAL_PTR(request->response));
 	MHD_destroy_response(mhd);
 	loop_look_at(loop, loop->now_ns +

@@ -122,6 +122,25 @@ request_header(const struct request *request, const char *name)
 	return header ? header->value : NULL;
 }
 
+const char *
+request_upgrade(const struct request *request, char *buf, size_t cap)
+{
+	const char *connection = request_header(request, "Connection");
+	const char *protocol = request_header(request, "Upgrade");
+	size_t len;
+
+	if (!connection || !protocol || request->is_http_1_0 ||
+	    !strcasestr(connection, "upgrade"))
+		return NULL;
+	protocol += strspn(protocol, " \t,");
+	len = strcspn(protocol, " \t,");
+	if (len == 0 || len >= cap)
+		return NULL;
+	memcpy(buf, protocol, len);
+	buf[len] = '\0';
+	return buf;
+}
+
 /* Media type of an element of Accept, or of Content-Type. */
 static bool
 is_media_type(const char *text, const char *media_type)

@@ -90,6 +90,13 @@ const char *request_header(const struct request *request, const char *name);
 bool request_accepts(const struct request *request, const char *media_type);
 
 /*
+ * The protocol that the client would change to (the first of Upgrade), or
+ * NULL when it asked for none.
+ */
+const char *request_upgrade(const struct request *request, char *buf,
+			    size_t cap);
+
+/*
  * If-Match: 1 and *ret_revision for "<revision>", 0 when absent or "*".
  * SKIFF_INVALID_ARGUMENT for anything else.
  */

@@ -116,6 +116,32 @@ response_wait(const struct wait_ops *ops, void *arg, struct deadline deadline)
 	return response;
 }
 
+struct response *
+response_relay(int status, const char *content_type,
+	       const struct relay_ops *ops, void *arg, uint64_t length)
+{
+	struct response *response =
+	    response_new(RESPONSE_RELAY, status, content_type);
+
+	response->relay = ops;
+	response->arg = arg;
+	response->length = length;
+	return response;
+}
+
+struct response *
+response_upgrade(const char *protocol, const char *content_type,
+		 const struct relay_ops *ops, void *arg)
+{
+	struct response *response =
+	    response_new(RESPONSE_UPGRADE, 101, content_type);
+
+	response->relay = ops;
+	response->arg = arg;
+	response_header(response, "Upgrade", protocol);
+	return response;
+}
+
 void
 response_header(struct response *response, const char *name, const char *value)
 {
@@ -150,8 +176,11 @@ response_release_arg(struct response *response)
 		release = response->stream->free;
 	else if (response->kind == RESPONSE_WAIT && response->wait)
 		release = response->wait->free;
+	else if (response->relay)
+		release = response->relay->free;
 	response->stream = NULL;
 	response->wait = NULL;
+	response->relay = NULL;
 	if (release)
 		release(response->arg);
 }

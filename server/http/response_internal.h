@@ -5,7 +5,7 @@
  * The inside of a response.
  */
 #include "base/strbuf.h"
-#include "http/response.h"
+#include "http/relay.h"
 
 enum response_kind {
 	RESPONSE_DATA,	 /* owned heap bytes */
@@ -13,6 +13,8 @@ enum response_kind {
 	RESPONSE_FILE,
 	RESPONSE_STREAM,
 	RESPONSE_WAIT,
+	RESPONSE_RELAY,
+	RESPONSE_UPGRADE,
 };
 
 struct response {
@@ -27,10 +29,11 @@ struct response {
 	uint64_t length;
 	const struct stream_ops *stream;
 	const struct wait_ops *wait;
-	void *arg; /* of stream or wait; NULL ops once freed */
+	const struct relay_ops *relay;
+	void *arg; /* of stream, wait or relay; NULL ops once freed */
 	struct deadline deadline;
 	struct strbuf headers; /* name NUL value NUL … */
 };
 
-/* Runs the free of a stream or a wait, unless that was done. */
+/* Runs the free of stream, wait or relay, unless that was done. */
 void response_release_arg(struct response *response);

@@ -48,6 +48,14 @@ struct upload_ops {
 	/* The next bytes, in order, len > 0. -1 refuses; abort follows. */
 	int (*write)(struct request *request, void *context, const char *data,
 		     size_t len, struct skiff_error *err);
+	/*
+	 * In place of write, in the loop's thread, without blocking: gives
+	 * how many bytes it took. The rest comes again when the request's
+	 * waker was woken; until then the client is held up. -1 refuses;
+	 * abort follows, in the loop's thread as well.
+	 */
+	ssize_t (*take)(struct request *request, void *context,
+			const char *data, size_t len, struct skiff_error *err);
 	/* The body is complete: the answer, or -1. No abort after this. */
 	handler_fn finish;
 	/* The client is gone or write failed: let go of what open took. */

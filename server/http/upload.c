@@ -10,6 +10,8 @@
 #include "config.h"
 
 #include <assert.h>
+#include <string.h>
+#include <sys/epoll.h>
 
 #include "base/alloc.h"
 #include "http/http_internal.h"
@@ -67,12 +69,47 @@ next_step(struct request *request)
 	}
 }
 
+static void refuse(struct request *request);
+
+/* What is not taken stays where it is: in the library and the socket. */
+static enum MHD_Result
+take_data(struct request *request, const char *data, size_t *data_len)
+{
+	const struct upload_ops *ops = request->route->row->upload;
+	void *context = request->loop->server->context;
+	struct upload *upload = request->upload;
+	struct skiff_error *err = &request->loop->error;
+	ssize_t n;
+
+	memset(err, 0, sizeof(*err));
+	n = ops->take(request, context, data, *data_len, err);
+	if (n < 0) {
+		upload->problem = problem_response(request, err);
+		upload->is_open = false;
+		ops->abort(request, context);
+		request->body_received += (int64_t)*data_len;
+		*data_len = 0;
+		refuse(request);
+		return request->phase == PHASE_OVER ? MHD_NO : MHD_YES;
+	}
+	request->body_received += n;
+	*data_len -= (size_t)n;
+	if (*data_len > 0) {
+		upload->is_full = true;
+		exchange_sleep(request);
+		conn_arm(request->conn, EPOLLRDHUP);
+	}
+	return MHD_YES;
+}
+
 enum MHD_Result
 upload_data(struct request *request, const char *data, size_t *data_len)
 {
 	struct upload *upload = request->upload;
 	size_t n = BUFFER_MAX - upload->filling.len;
 
+	if (request->route->row->upload->take)
+		return take_data(request, data, data_len);
 	if (n > *data_len)
 		n = *data_len;
 	strbuf_add(&upload->filling, data, n);
@@ -135,6 +172,13 @@ wake_reader(struct request *request)
 	exchange_wake(request);
 }
 
+void
+upload_woken(struct request *request)
+{
+	if (request->route->row->upload->take)
+		wake_reader(request);
+}
+
 /* After open: the body may come, to be written or to be forgotten. */
 static void
 start_body(struct request *request)
@@ -192,6 +236,14 @@ upload_job_done(struct request *request)
 void
 upload_detached(struct request *request)
 {
-	if (!request->job_runs && request->upload->is_open)
+	const struct upload_ops *ops = request->route->row->upload;
+
+	if (request->job_runs || !request->upload->is_open)
+		return;
+	if (ops->take) {
+		request->upload->is_open = false;
+		ops->abort(request, request->loop->server->context);
+	} else {
 		exchange_start_job(request, JOB_ABORT);
+	}
 }
