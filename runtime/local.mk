@@ -27,7 +27,9 @@ libruntime_a_SOURCES = \
 	%D%/container_remove.c \
 	%D%/container_rename.c \
 	%D%/container_update.c \
-	%D%/logs/reader.c %D%/logs/reader.h \
+	%D%/logs/reader.c %D%/logs/reader.h %D%/logs/reader_internal.h \
+	%D%/logs/seek.c \
+	%D%/logs/segment.c %D%/logs/segment.h \
 	%D%/logs/watch.c %D%/logs/watch.h \
 	%D%/metrics.c %D%/metrics.h \
 	%D%/monitor.c %D%/monitor.h \

@@ -590,3 +590,11 @@ shim_log_record_decode(const unsigned char buf[SHIM_LOG_RECORD_SIZE],
 	ret_record->stream = (uint8_t)get_uint(&r, 1);
 	ret_record->flags = (uint8_t)get_uint(&r, 1);
 }
+
+void
+shim_log_name(uint32_t number, char data[SHIM_LOG_NAME_SIZE],
+	      char index[SHIM_LOG_NAME_SIZE])
+{
+	(void)snprintf(data, SHIM_LOG_NAME_SIZE, "log.%u", number);
+	(void)snprintf(index, SHIM_LOG_NAME_SIZE, "log.%u.idx", number);
+}

@@ -238,11 +238,20 @@ int shim_identity_parse(const char *text, struct shim_identity *ret_who,
 #define SHIM_FILE_LOG_INDEX "log.idx"
 #define SHIM_LOG_RECORD_SIZE 24
 #define SHIM_LOG_GAP 0x01 /* flag: length bytes were lost, none stored */
+/*
+ * First record of a log that is not the task's first: offset is that of
+ * the file's first byte, length the number of the file; stream is 0.
+ */
+#define SHIM_LOG_BEGIN 0x02
+/* Names of a file that is full: "log.N" and "log.N.idx". */
+#define SHIM_LOG_NAME_SIZE 24
+void shim_log_name(uint32_t number, char data[SHIM_LOG_NAME_SIZE],
+		   char index[SHIM_LOG_NAME_SIZE]);
 
 enum shim_stream { SHIM_STDOUT = 1, SHIM_STDERR = 2 };
 
 struct shim_log_record {
-	uint64_t offset; /* into the data file */
+	uint64_t offset; /* of all that was written, from the start */
 	int64_t time_ns;
 	uint32_t length;
 	uint8_t stream; /* enum shim_stream */

@@ -19,44 +19,19 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "runtime/shim_proto.h"
+#include "runtime/logs/reader_internal.h"
 
 #define BLOCK_SIZE 4096
 /* Records of no interest that one call passes over: about a millisecond. */
 #define SKIP_MAX 2048
+#define RECORDS_AT_ONCE 64
 
-struct log_reader {
-	struct log_options options;
-	int task_fd;
-	int data_fd; /* -1 until the log is there */
-	int index_fd;
-	uint64_t record; /* the next one, or the one being read */
-	uint64_t within; /* bytes of it already given */
-	uint64_t offset;
-	bool is_behind;		/* the last call stopped at SKIP_MAX */
-	bool is_inside_line[3]; /* by stream */
-};
-
-static unsigned int
-stream_bit(uint8_t stream)
+unsigned int
+log_stream_bit(uint8_t stream)
 {
 	return stream == SHIM_STDOUT   ? LOG_READ_STDOUT
 	       : stream == SHIM_STDERR ? LOG_READ_STDERR
 				       : 0;
-}
-
-/* False behind the end of the index. */
-static bool
-load_record(const struct log_reader *reader, uint64_t i,
-	    struct shim_log_record *ret_record)
-{
-	unsigned char buf[SHIM_LOG_RECORD_SIZE];
-
-	if (pread(reader->index_fd, buf, sizeof(buf),
-		  (off_t)(i * sizeof(buf))) != sizeof(buf))
-		return false;
-	shim_log_record_decode(buf, ret_record);
-	return true;
 }
 
 static bool
@@ -65,159 +40,30 @@ is_gap(const struct shim_log_record *record)
 	return (record->flags & SHIM_LOG_GAP) != 0;
 }
 
-static bool
-is_wanted(const struct log_reader *reader, const struct shim_log_record *record)
+bool
+log_reader_wants(const struct log_reader *reader,
+		 const struct shim_log_record *record)
 {
 	if (record->length == 0 ||
-	    !(stream_bit(record->stream) & reader->options.streams))
+	    !(log_stream_bit(record->stream) & reader->options.streams))
 		return false;
 	return reader->options.until_ns == 0 ||
 	       record->time_ns <= reader->options.until_ns;
 }
 
-static uint64_t
-count_records(const struct log_reader *reader)
-{
-	struct stat st;
-
-	if (fstat(reader->index_fd, &st) < 0)
-		return 0;
-	return (uint64_t)st.st_size / SHIM_LOG_RECORD_SIZE;
-}
-
-/* The first record for which is_before() no longer holds. */
-typedef bool (*before_fn)(const struct log_reader *reader,
-			  const struct shim_log_record *record);
-
-static uint64_t
-find_first(const struct log_reader *reader, before_fn is_before)
-{
-	uint64_t low = 0;
-	uint64_t high = count_records(reader);
-
-	while (low < high) {
-		uint64_t middle = low + (high - low) / 2;
-		struct shim_log_record record;
-
-		if (!load_record(reader, middle, &record))
-			return low;
-		if (is_before(reader, &record))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static bool
-ends_before_offset(const struct log_reader *reader,
-		   const struct shim_log_record *record)
-{
-	uint64_t length = is_gap(record) ? 0 : record->length;
-
-	return record->offset + length <= reader->options.offset;
-}
-
-static bool
-is_older(const struct log_reader *reader, const struct shim_log_record *record)
-{
-	return record->time_ns < reader->options.since_ns;
-}
-
-/*
- * Goes back through one record until n_lines lines begin in it or behind.
- * The very last byte ends a line and begins none.
- */
-static bool
-find_line(struct log_reader *reader, const struct shim_log_record *record,
-	  int64_t *n_lines, bool *is_last_byte)
-{
-	char buf[BLOCK_SIZE];
-	uint64_t end = record->length;
-
-	while (end > 0) {
-		size_t len = end > sizeof(buf) ? sizeof(buf) : (size_t)end;
-
-		if (pread(reader->data_fd, buf, len,
-			  (off_t)(record->offset + end - len)) != (ssize_t)len)
-			return false;
-		for (size_t i = len; i > 0; i--) {
-			bool is_end = buf[i - 1] == '\n' && !*is_last_byte;
-
-			*is_last_byte = false;
-			if (!is_end || --*n_lines > 0)
-				continue;
-			reader->within = end - len + i;
-			return true;
-		}
-		end -= len;
-	}
-	return false;
-}
-
-static void
-seek_tail(struct log_reader *reader)
-{
-	int64_t n_lines = reader->options.tail_lines;
-	struct shim_log_record record;
-	bool is_last_byte = true;
-
-	reader->record = count_records(reader);
-	while (n_lines > 0 && reader->record > 0) {
-		reader->record--;
-		if (load_record(reader, reader->record, &record) &&
-		    is_wanted(reader, &record) && !is_gap(&record) &&
-		    find_line(reader, &record, &n_lines, &is_last_byte))
-			return;
-	}
-}
-
-static void
-seek_start(struct log_reader *reader)
-{
-	struct shim_log_record record;
-
-	if (reader->options.has_tail &&
-	    reader->options.tail_lines != LOG_TAIL_ALL) {
-		seek_tail(reader);
-	} else if (reader->options.offset > 0) {
-		reader->record = find_first(reader, ends_before_offset);
-		if (load_record(reader, reader->record, &record) &&
-		    record.offset < reader->options.offset)
-			reader->within = reader->options.offset - record.offset;
-	} else if (reader->options.since_ns > 0) {
-		reader->record = find_first(reader, is_older);
-	}
-	if (load_record(reader, reader->record, &record))
-		reader->offset = record.offset + reader->within;
-	else if (reader->record > 0 &&
-		 load_record(reader, reader->record - 1, &record))
-		reader->offset =
-		    record.offset + (is_gap(&record) ? 0 : record.length);
-}
-
 /* 0 while there is no log yet. */
 static int
-open_files(struct log_reader *reader, struct skiff_error *err)
+open_first(struct log_reader *reader, struct skiff_error *err)
 {
-	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-
-	if (reader->index_fd >= 0)
+	if (reader->segment.number > 0)
 		return 1;
-	if (reader->data_fd < 0)
-		reader->data_fd = openat(reader->task_fd, SHIM_FILE_LOG, flags);
-	if (reader->data_fd >= 0)
-		reader->index_fd =
-		    openat(reader->task_fd, SHIM_FILE_LOG_INDEX, flags);
-	if (reader->index_fd >= 0) {
-		seek_start(reader);
-		return 1;
-	}
-	return errno == ENOENT ? 0 : err_errno(err, errno, "open the log");
+	if (log_reader_seek(reader, err) < 0)
+		return -1;
+	return reader->segment.number > 0;
 }
 
 int
-log_reader_open(int task_fd, const struct log_options *options,
+log_reader_open(int dir_fd, const struct log_options *options,
 		struct log_reader **ret_reader, struct skiff_error *err)
 {
 	CLEANUP(log_reader_freep) struct log_reader *reader = NULL;
@@ -226,12 +72,11 @@ log_reader_open(int task_fd, const struct log_options *options,
 	reader->options = *options;
 	if (reader->options.streams == 0)
 		reader->options.streams = LOG_READ_STDOUT | LOG_READ_STDERR;
-	reader->data_fd = -1;
-	reader->index_fd = -1;
-	reader->task_fd = fcntl(task_fd, F_DUPFD_CLOEXEC, 3);
-	if (reader->task_fd < 0)
+	reader->segment = LOG_SEGMENT_CLOSED;
+	reader->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+	if (reader->dir_fd < 0)
 		return err_errno(err, errno, "open the log");
-	if (open_files(reader, err) < 0)
+	if (open_first(reader, err) < 0)
 		return -1;
 	*ret_reader = STEAL_PTR(reader);
 	return 0;
@@ -242,9 +87,8 @@ log_reader_free(struct log_reader *reader)
 {
 	if (!reader)
 		return;
-	closep(&reader->task_fd);
-	closep(&reader->data_fd);
-	closep(&reader->index_fd);
+	log_segment_close(&reader->segment);
+	closep(&reader->dir_fd);
 	free(reader);
 }
 
@@ -255,54 +99,134 @@ next_record(struct log_reader *reader)
 	reader->within = 0;
 }
 
+/*
+ * At the end of an index: 1 when another file goes on, which is open now,
+ * 0 when this is the end for now. What rotation took in between is lost.
+ */
+static int
+next_segment(struct log_reader *reader, struct skiff_error *err)
+{
+	struct log_segment next = LOG_SEGMENT_CLOSED;
+	struct shim_log_record record;
+	int r;
+
+	if (log_segment_is_newest(reader->dir_fd, &reader->segment))
+		return 0;
+	/* Nothing is added any more; but something may have been. */
+	if (log_segment_record(&reader->segment, reader->record, &record))
+		return 1;
+	if (reader->record > reader->segment.first &&
+	    log_segment_record(&reader->segment, reader->record - 1, &record))
+		reader->offset = log_record_end(&record);
+	r = log_segment_next(reader->dir_fd, reader->segment.number, &next,
+			     err);
+	if (r <= 0)
+		return r;
+	log_segment_close(&reader->segment);
+	reader->segment = next;
+	reader->record = next.first;
+	reader->within = 0;
+	if (next.base > reader->offset) {
+		reader->lost_from = reader->offset;
+		reader->lost_to = next.base;
+	}
+	reader->offset = next.base;
+	return 1;
+}
+
+/* 1 with a record that is wanted and not read, 0 at the end for now. */
+static int
+find_wanted(struct log_reader *reader, struct shim_log_record *ret_record,
+	    struct skiff_error *err)
+{
+	struct shim_log_record record;
+	int n_left = SKIP_MAX;
+	int r = open_first(reader, err);
+
+	reader->is_behind = false;
+	while (r > 0 && reader->lost_to == 0) {
+		if (!log_segment_record(&reader->segment, reader->record,
+					&record)) {
+			r = next_segment(reader, err);
+			continue;
+		}
+		if (n_left-- == 0) {
+			reader->is_behind = true;
+			return 0;
+		}
+		if (reader->options.until_ns > 0 &&
+		    record.time_ns > reader->options.until_ns)
+			reader->is_past_until = true;
+		if (log_reader_wants(reader, &record) &&
+		    reader->within < record.length &&
+		    (is_gap(&record) ||
+		     log_segment_available(&reader->segment,
+					   record.offset + reader->within) >
+			 0)) {
+			*ret_record = record;
+			return 1;
+		}
+		next_record(reader);
+	}
+	return r;
+}
+
+/* What rotation took, as a gap of its own. */
+static void
+tell_lost(const struct log_reader *reader, struct log_chunk *ret_chunk)
+{
+	*ret_chunk = (struct log_chunk){
+		.time_ns = clock_realtime_ns(),
+		.offset = reader->lost_from,
+		.next_offset = reader->lost_to,
+		.lost_bytes = reader->lost_to - reader->lost_from,
+	};
+}
+
 /* Like log_reader_next(), but stays where it is until consume(). */
 static int
 peek(struct log_reader *reader, struct shim_log_record *ret_record,
      struct log_chunk *ret_chunk, void *buf, size_t cap,
      struct skiff_error *err)
 {
-	struct shim_log_record record;
-	int r = open_files(reader, err);
-	int n_left = SKIP_MAX;
+	struct shim_log_record *record = ret_record;
+	int r = find_wanted(reader, record, err);
+	uint64_t left;
+	ssize_t n = 0;
 
-	reader->is_behind = false;
-	for (; r > 0 && load_record(reader, reader->record, &record);
-	     next_record(reader)) {
-		uint64_t left = record.length - reader->within;
-		ssize_t n = 0;
-
-		if (n_left-- == 0) {
-			reader->is_behind = true;
-			return 0;
-		}
-		if (!is_wanted(reader, &record) ||
-		    reader->within >= record.length)
-			continue;
-		if (!is_gap(&record)) {
-			n = pread(reader->data_fd, buf, left < cap ? left : cap,
-				  (off_t)(record.offset + reader->within));
-			if (n < 0)
-				return err_errno(err, errno, "read the log");
-			if (n == 0)
-				continue;
-		}
-		*ret_record = record;
-		*ret_chunk = (struct log_chunk){
-			.len = (size_t)n,
-			.stream = stream_bit(record.stream),
-			.time_ns = record.time_ns,
-			.offset = record.offset + (n ? reader->within : 0),
-			.lost_bytes = is_gap(&record) ? record.length : 0,
-		};
+	if (r > 0 && reader->lost_to > 0) {
+		tell_lost(reader, ret_chunk);
 		return 1;
 	}
-	return r > 0 ? 0 : r;
+	if (r <= 0)
+		return r;
+	if (!is_gap(record)) {
+		left = record->length - reader->within;
+		n = pread(reader->segment.data_fd, buf, left < cap ? left : cap,
+			  (off_t)(record->offset - reader->segment.base +
+				  reader->within));
+		if (n < 0)
+			return err_errno(err, errno, "read the log");
+	}
+	*ret_chunk = (struct log_chunk){
+		.len = (size_t)n,
+		.stream = log_stream_bit(record->stream),
+		.time_ns = record->time_ns,
+		.offset = record->offset + (n ? reader->within : 0),
+		.lost_bytes = is_gap(record) ? record->length : 0,
+	};
+	ret_chunk->next_offset = ret_chunk->offset + ret_chunk->len;
+	return 1;
 }
 
 static void
 consume(struct log_reader *reader, const struct shim_log_record *record,
 	size_t n)
 {
+	if (reader->lost_to > 0) {
+		reader->lost_to = 0;
+		return;
+	}
 	if (is_gap(record)) {
 		next_record(reader);
 		return;
@@ -387,6 +311,80 @@ log_reader_text(struct log_reader *reader, char *buf, size_t cap,
 	return (ssize_t)n;
 }
 
+/* Appends what lies behind it in the file, of the same kind. */
+static void
+extend(struct log_reader *reader, const struct shim_log_record *record,
+       uint64_t max, struct log_span *span)
+{
+	unsigned int kind = reader->options.has_joined_streams
+				? reader->options.streams
+				: log_stream_bit(record->stream);
+	struct shim_log_record more[RECORDS_AT_ONCE];
+	size_t n = RECORDS_AT_ONCE;
+
+	while (n == RECORDS_AT_ONCE) {
+		n = log_segment_records(&reader->segment, reader->record, more,
+					RECORDS_AT_ONCE);
+		for (size_t i = 0; i < n; i++, next_record(reader)) {
+			const struct shim_log_record *m = &more[i];
+
+			if (is_gap(m) || !(log_stream_bit(m->stream) & kind) ||
+			    m->offset != span->offset + span->len ||
+			    span->len + m->length > max ||
+			    !log_reader_wants(reader, m))
+				return;
+			span->len += m->length;
+		}
+	}
+}
+
+int
+log_reader_span(struct log_reader *reader, uint64_t max,
+		struct log_span *ret_span, struct skiff_error *err)
+{
+	struct shim_log_record record;
+	uint64_t available;
+	uint64_t left;
+	int r = find_wanted(reader, &record, err);
+
+	if (r <= 0)
+		return r;
+	*ret_span = (struct log_span){ .fd = reader->segment.data_fd };
+	if (reader->lost_to > 0 || is_gap(&record)) {
+		ret_span->lost_bytes = reader->lost_to > 0
+					   ? reader->lost_to - reader->lost_from
+					   : record.length;
+		ret_span->is_rotated = reader->lost_to > 0;
+		consume(reader, &record, 0);
+		return 1;
+	}
+	left = record.length - reader->within;
+	ret_span->offset = record.offset + reader->within;
+	ret_span->len = left < max ? left : max;
+	ret_span->stream = log_stream_bit(record.stream);
+	consume(reader, &record, ret_span->len);
+	if (ret_span->len == left)
+		extend(reader, &record, max, ret_span);
+	available = log_segment_available(&reader->segment, ret_span->offset);
+	if (ret_span->len > available)
+		ret_span->len = available;
+	ret_span->at = ret_span->offset - reader->segment.base;
+	reader->offset = ret_span->offset + ret_span->len;
+	return 1;
+}
+
+bool
+log_reader_is_removed(const struct log_reader *reader)
+{
+	return log_segment_is_removed(&reader->segment);
+}
+
+bool
+log_reader_is_past_until(const struct log_reader *reader)
+{
+	return reader->is_past_until;
+}
+
 bool
 log_reader_is_behind(const struct log_reader *reader)
 {
@@ -397,6 +395,32 @@ uint64_t
 log_reader_offset(const struct log_reader *reader)
 {
 	return reader->offset;
+}
+
+int
+log_bounds(int dir_fd, uint64_t *ret_oldest, uint64_t *ret_end,
+	   struct skiff_error *err)
+{
+	struct log_segment segment = LOG_SEGMENT_CLOSED;
+	struct shim_log_record record;
+	uint64_t n;
+	int r = log_segment_next(dir_fd, 0, &segment, err);
+
+	*ret_oldest = r > 0 ? segment.base : 0;
+	log_segment_close(&segment);
+	if (r > 0)
+		r = log_segment_open(dir_fd, LOG_NEWEST, &segment, err);
+	if (r < 0)
+		return -1;
+	*ret_end = *ret_oldest;
+	if (r == 0)
+		return 0;
+	*ret_end = segment.base;
+	n = log_segment_count(&segment);
+	if (n > segment.first && log_segment_record(&segment, n - 1, &record))
+		*ret_end = log_record_end(&record);
+	log_segment_close(&segment);
+	return 0;
 }
 
 bool

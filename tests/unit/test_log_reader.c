@@ -19,7 +19,9 @@ struct fixture {
 	char dir[32];
 	int fd;
 	uint64_t offset;
+	uint64_t base; /* of the newest file */
 	uint64_t n_records;
+	uint32_t number;
 	int64_t time_ns;
 };
 
@@ -35,8 +37,9 @@ fixture_done(struct fixture *f)
 static void
 fixture_init(struct fixture *f)
 {
-	*f =
-	    (struct fixture){ .dir = "/tmp/skiff-log.XXXXXX", .time_ns = 1000 };
+	*f = (struct fixture){ .dir = "/tmp/skiff-log.XXXXXX",
+			       .time_ns = 1000,
+			       .number = 1 };
 	CHECK(mkdtemp(f->dir) != NULL);
 	f->fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK(f->fd >= 0);
@@ -72,9 +75,46 @@ put(struct fixture *f, uint8_t stream, const char *text)
 {
 	uint32_t len = (uint32_t)strlen(text);
 
-	put_at(f, SHIM_FILE_LOG, f->offset, text, len);
+	put_at(f, SHIM_FILE_LOG, f->offset - f->base, text, len);
 	put_record(f, stream, len, 0);
 	f->offset += len;
+}
+
+/* As the shim does it, and without the last step when is_torn. */
+static void
+rotate(struct fixture *f, bool is_torn)
+{
+	char index[SHIM_LOG_NAME_SIZE];
+	char data[SHIM_LOG_NAME_SIZE];
+	struct shim_log_record begin = { .offset = f->offset,
+					 .length = f->number + 1,
+					 .flags = SHIM_LOG_BEGIN };
+	unsigned char buf[SHIM_LOG_RECORD_SIZE];
+
+	shim_log_name(f->number, data, index);
+	shim_log_record_encode(&begin, buf);
+	put_at(f, "log.new", 0, "", 0);
+	put_at(f, "log.idx.new", 0, buf, sizeof(buf));
+	CHECK(linkat(f->fd, "log", f->fd, data, 0) == 0);
+	CHECK(linkat(f->fd, "log.idx", f->fd, index, 0) == 0);
+	CHECK(renameat(f->fd, "log.new", f->fd, "log") == 0);
+	if (is_torn)
+		return;
+	CHECK(renameat(f->fd, "log.idx.new", f->fd, "log.idx") == 0);
+	f->base = f->offset;
+	f->number++;
+	f->n_records = 1;
+}
+
+static void
+forget(struct fixture *f, uint32_t number)
+{
+	char index[SHIM_LOG_NAME_SIZE];
+	char data[SHIM_LOG_NAME_SIZE];
+
+	shim_log_name(number, data, index);
+	CHECK(unlinkat(f->fd, data, 0) == 0);
+	CHECK(unlinkat(f->fd, index, 0) == 0);
 }
 
 /* All that a reader gives now, in a buffer of the smallest size. */
@@ -244,9 +284,143 @@ what_was_not_asked_for_is_passed_over_in_parts(void)
 	CHECK(!log_reader_is_behind(reader));
 }
 
+static void
+offsets_go_on_from_file_to_file(void)
+{
+	CLEANUP(fixture_done) struct fixture f;
+	uint64_t oldest;
+	uint64_t end;
+	struct skiff_error err = ERROR_INIT;
+
+	fixture_init(&f);
+	put(&f, SHIM_STDOUT, "one\n");
+	put(&f, SHIM_STDERR, "two\nthr");
+	rotate(&f, false);
+	rotate(&f, false);
+	put(&f, SHIM_STDERR, "ee\n");
+	put(&f, SHIM_STDOUT, "four\n");
+	rotate(&f, false);
+	expect(&f, (struct log_options){ 0 }, "one\ntwo\nthree\nfour\n");
+	expect(&f, (struct log_options){ .offset = 6 }, "o\nthree\nfour\n");
+	expect(&f, (struct log_options){ .offset = 12 }, "e\nfour\n");
+	expect(&f, (struct log_options){ .offset = 11, .has_offset = true },
+	       "ee\nfour\n");
+	expect(&f, (struct log_options){ .since_ns = 1001 },
+	       "two\nthree\nfour\n");
+	expect(&f, (struct log_options){ .since_ns = 1003 }, "four\n");
+	expect(&f, (struct log_options){ .since_ns = 9999 }, "");
+	expect(&f, (struct log_options){ .has_tail = true, .tail_lines = 2 },
+	       "three\nfour\n");
+	expect(&f, (struct log_options){ .has_tail = true, .tail_lines = 3 },
+	       "two\nthree\nfour\n");
+	expect(&f,
+	       (struct log_options){
+		   .has_tail = true, .tail_lines = 3, .since_ns = 1002 },
+	       "ee\nfour\n");
+	CHECK(log_bounds(f.fd, &oldest, &end, &err) == 0);
+	CHECK(oldest == 0);
+	CHECK(end == f.offset);
+}
+
+static void
+a_follower_goes_on_over_rotations_and_hears_what_they_took(void)
+{
+	CLEANUP(fixture_done) struct fixture f;
+	CLEANUP(log_reader_freep) struct log_reader *reader = NULL;
+	CLEANUP(log_reader_freep) struct log_reader *late = NULL;
+	struct log_options options = { .offset = 2 };
+	struct skiff_error err = ERROR_INIT;
+	struct log_chunk chunk;
+	struct log_span span;
+	uint64_t oldest;
+	uint64_t end;
+	char buf[64];
+
+	fixture_init(&f);
+	put(&f, SHIM_STDOUT, "aaa");
+	CHECK(log_reader_open(f.fd, &(struct log_options){ 0 }, &reader,
+			      &err) == 0);
+	CHECK_STR(all(reader), "aaa");
+	put(&f, SHIM_STDOUT, "bb");
+	rotate(&f, false);
+	put(&f, SHIM_STDOUT, "cc");
+	CHECK_STR(all(reader), "bbcc");
+	for (int i = 0; i < 3; i++) {
+		put(&f, SHIM_STDERR, "dd");
+		rotate(&f, false);
+	}
+	for (uint32_t i = 1; i <= 3; i++)
+		forget(&f, i);
+	/* It still holds the second file, and misses the third. */
+	CHECK(log_reader_is_removed(reader));
+	CHECK(log_reader_span(reader, 64, &span, &err) == 1);
+	CHECK(span.len == 2 && span.offset == 7 && span.at == 2);
+	CHECK(log_reader_span(reader, 64, &span, &err) == 1);
+	CHECK(span.lost_bytes == 2 && span.is_rotated && span.len == 0);
+	CHECK_STR(all(reader), "dd");
+	CHECK(log_reader_offset(reader) == 13);
+
+	CHECK(log_bounds(f.fd, &oldest, &end, &err) == 0);
+	CHECK(oldest == 11);
+	CHECK(end == 13);
+	CHECK(log_reader_open(f.fd, &options, &late, &err) == 0);
+	CHECK(log_reader_next(late, &chunk, buf, sizeof(buf), &err) == 1);
+	CHECK(chunk.lost_bytes == 9 && chunk.offset == 2 &&
+	      chunk.next_offset == 11);
+	CHECK(log_reader_next(late, &chunk, buf, sizeof(buf), &err) == 1);
+	CHECK(chunk.len == 2 && chunk.offset == 11);
+	CHECK(log_reader_next(late, &chunk, buf, sizeof(buf), &err) == 0);
+}
+
+static void
+a_rotation_in_its_midst_hides_nothing(void)
+{
+	CLEANUP(fixture_done) struct fixture f;
+
+	fixture_init(&f);
+	put(&f, SHIM_STDOUT, "all of it\n");
+	rotate(&f, true);
+	expect(&f, (struct log_options){ 0 }, "all of it\n");
+	expect(&f, (struct log_options){ .offset = 4 }, "of it\n");
+}
+
+static void
+pieces_that_lie_together_are_one_span(void)
+{
+	CLEANUP(fixture_done) struct fixture f;
+	CLEANUP(log_reader_freep) struct log_reader *reader = NULL;
+	CLEANUP(log_reader_freep) struct log_reader *joined = NULL;
+	struct log_options options = { .offset = 1 };
+	struct skiff_error err = ERROR_INIT;
+	struct log_span span;
+
+	fixture_init(&f);
+	for (int i = 0; i < 200; i++)
+		put(&f, SHIM_STDOUT, "ab");
+	put(&f, SHIM_STDERR, "cde");
+	CHECK(log_reader_open(f.fd, &options, &reader, &err) == 0);
+	CHECK(log_reader_span(reader, 1000, &span, &err) == 1);
+	CHECK(span.len == 399 && span.offset == 1 &&
+	      span.stream == LOG_READ_STDOUT);
+	CHECK(log_reader_span(reader, 1000, &span, &err) == 1);
+	CHECK(span.len == 3 && span.offset == 400 &&
+	      span.stream == LOG_READ_STDERR);
+	CHECK(log_reader_span(reader, 1000, &span, &err) == 0);
+	options.has_joined_streams = true;
+	CHECK(log_reader_open(f.fd, &options, &joined, &err) == 0);
+	CHECK(log_reader_span(joined, 100, &span, &err) == 1);
+	CHECK(span.len == 99);
+	CHECK(log_reader_span(joined, 1000, &span, &err) == 1);
+	CHECK(span.len == 303 && span.offset == 100);
+}
+
 TESTS(TEST(a_log_is_read_from_every_kind_of_place),
       TEST(a_time_stands_before_each_line),
       TEST(many_empty_lines_get_their_times_in_small_buffers),
       TEST(a_follower_goes_on_where_it_was),
       TEST(a_torn_tail_is_skipped_and_a_gap_told),
-      TEST(what_was_not_asked_for_is_passed_over_in_parts))
+      TEST(what_was_not_asked_for_is_passed_over_in_parts),
+      TEST(offsets_go_on_from_file_to_file),
+      TEST(a_follower_goes_on_over_rotations_and_hears_what_they_took),
+      TEST(a_rotation_in_its_midst_hides_nothing),
+      TEST(pieces_that_lie_together_are_one_span))
