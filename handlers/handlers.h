@@ -93,6 +93,13 @@ HANDLER(execs_wait);
 /* checkpoints.c */
 HANDLER(tasks_checkpoint);
 
+/* output.c, attach.c, stdin.c */
+HANDLER(tasks_output);
+HANDLER(tasks_attach);
+HANDLER(tasks_close_stdin);
+HANDLER(tasks_resize);
+extern const struct upload_ops tasks_stdin_upload;
+
 /* events.c */
 HANDLER(events_all);
 HANDLER(events_of_namespace);

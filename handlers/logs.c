@@ -24,21 +24,25 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/strbuf.h"
-#include "handlers/common.h"
 #include "handlers/outbox.h"
+#include "handlers/process.h"
 #include "http/sse.h"
 #include "runtime/logs/reader.h"
 #include "runtime/logs/watch.h"
+#include "runtime/shim_client.h"
 #include "runtime/task.h"
 
 #define CHUNK_MAX 8192
+#define RETRY_MS 2000
 
 enum form { FORM_TEXT, FORM_NDJSON, FORM_SSE };
 
 struct follower {
 	enum form form;
 	bool does_follow;
-	int task_fd;
+	bool is_stopping;
+	bool has_said_end;
+	int dir_fd;
 	struct log_reader *reader;
 	struct log_watch *watch;
 	struct waker *waker;
@@ -54,25 +58,34 @@ follower_free(void *arg)
 	waker_unref(follower->waker);
 	log_reader_free(follower->reader);
 	outbox_done(&follower->outbox);
-	(void)close(follower->task_fd);
+	(void)close(follower->dir_fd);
 	free(follower);
 }
 DEFINE_CLEANUP(struct follower *, follower_free)
 
-/* {"stream", "time", "offset", "text" | "data_base64"} or {"lost"}. */
+/*
+ * {"stream", "time", "offset", "text" | "data_base64"}; of a gap {"from",
+ * "to", "lost"}, and the stream when it was the disk that took nothing.
+ */
 static char *
 chunk_json(const struct log_chunk *chunk, const char *data)
 {
 	cleanup_json json_t *json = json_object();
 	CLEANUP(strbuf_done) struct strbuf encoded = STRBUF_INIT;
 
-	json_set_text(json, "stream",
-		      chunk->stream == LOG_READ_STDERR ? "stderr" : "stdout");
+	if (chunk->stream)
+		json_set_text(json, "stream",
+			      chunk->stream == LOG_READ_STDERR ? "stderr"
+							       : "stdout");
 	json_set_time(json, "time", chunk->time_ns);
-	json_set_int(json, "offset", (int64_t)chunk->offset);
 	if (chunk->lost_bytes > 0) {
+		json_set_int(json, "from", (int64_t)chunk->offset);
+		json_set_int(json, "to", (int64_t)chunk->next_offset);
 		json_set_int(json, "lost", (int64_t)chunk->lost_bytes);
-	} else if (is_utf8(data, chunk->len)) {
+		return json_text(json);
+	}
+	json_set_int(json, "offset", (int64_t)chunk->offset);
+	if (is_utf8(data, chunk->len)) {
 		(void)json_object_set_new(json, "text",
 					  json_stringn(data, chunk->len));
 	} else {
@@ -96,13 +109,36 @@ render_chunk(struct follower *follower, struct skiff_error *err)
 		return r;
 	text = chunk_json(&chunk, data);
 	if (follower->form == FORM_SSE) {
-		sse_event(&follower->outbox.text, chunk.offset + chunk.len,
-			  "log", text, strlen(text));
+		sse_event(&follower->outbox.text, chunk.next_offset,
+			  chunk.lost_bytes > 0 ? "gap" : "log", text,
+			  strlen(text));
 	} else {
 		strbuf_adds(&follower->outbox.text, text);
 		strbuf_addch(&follower->outbox.text, '\n');
 	}
 	return 1;
+}
+
+/* The last event of who follows: the process's end, or the daemon's. */
+static void
+render_end(struct follower *follower)
+{
+	cleanup_json json_t *json = json_object();
+	cleanup_free char *text = NULL;
+	struct skiff_error none = ERROR_INIT;
+	struct shim_exit exit;
+
+	json_set_int(json, "offset",
+		     (int64_t)log_reader_offset(follower->reader));
+	if (!follower->is_stopping &&
+	    shim_read_exit_record(follower->dir_fd, &exit, &none) == 0) {
+		json_set_int(json, "exit_status", exit.status);
+		json_set_time(json, "exited_at", exit.exited_ns);
+	}
+	text = json_text(json);
+	sse_event(&follower->outbox.text, log_reader_offset(follower->reader),
+		  follower->is_stopping ? "shutdown" : "end", text,
+		  strlen(text));
 }
 
 static ssize_t
@@ -113,10 +149,24 @@ read_once(struct follower *follower, char *buf, size_t max,
 
 	if (!outbox_is_empty(&follower->outbox))
 		return outbox_send(&follower->outbox, buf, max);
+	if (follower->has_said_end)
+		return 0;
 	if (follower->form == FORM_TEXT)
 		return log_reader_text(follower->reader, buf, max, err);
 	r = render_chunk(follower, err);
 	return r > 0 ? outbox_send(&follower->outbox, buf, max) : r;
+}
+
+/* Nothing more will come; SSE says so to who followed. */
+static ssize_t
+end_log(struct follower *follower, char *buf, size_t max)
+{
+	if (follower->has_said_end || follower->form != FORM_SSE ||
+	    !follower->does_follow)
+		return -1;
+	follower->has_said_end = true;
+	render_end(follower);
+	return outbox_send(&follower->outbox, buf, max);
 }
 
 static ssize_t
@@ -125,19 +175,31 @@ read_log(void *arg, char *buf, size_t max)
 	struct follower *follower = arg;
 	struct skiff_error err = ERROR_INIT;
 	/* Asked before the read, so that its end is the log's end. */
-	bool is_last =
-	    !follower->does_follow || log_is_complete(follower->task_fd);
+	bool is_last = !follower->does_follow || follower->is_stopping ||
+		       log_is_complete(follower->dir_fd);
 	ssize_t n;
 
 	n = read_once(follower, buf, max, &err);
 	if (n < 0)
 		log_failure(LOG_WARN, &err, "read log");
-	if (n == 0 && log_reader_is_behind(follower->reader)) {
+	if (n != 0)
+		return n;
+	if (log_reader_is_past_until(follower->reader))
+		return end_log(follower, buf, max);
+	if (log_reader_is_behind(follower->reader) && !follower->is_stopping) {
 		/* Others of this loop first. */
 		waker_wake(follower->waker);
 		return 0;
 	}
-	return n == 0 && is_last ? -1 : n;
+	return is_last ? end_log(follower, buf, max) : 0;
+}
+
+static void
+stop_log(void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->is_stopping = true;
 }
 
 /* Text and JSON lines have no word for silence. */
@@ -152,26 +214,9 @@ idle_log(void *arg, char *buf, size_t max)
 static const struct stream_ops stream = {
 	.read = read_log,
 	.idle = idle_log,
+	.stopping = stop_log,
 	.free = follower_free,
 };
-
-static int
-take_streams(struct request *request, unsigned int *ret_streams,
-	     struct skiff_error *err)
-{
-	const char *text = request_query(request, "stream");
-
-	if (!text || strcmp(text, "both") == 0)
-		*ret_streams = 0;
-	else if (strcmp(text, "stdout") == 0)
-		*ret_streams = LOG_READ_STDOUT;
-	else if (strcmp(text, "stderr") == 0)
-		*ret_streams = LOG_READ_STDERR;
-	else
-		return err_set(err, SKIFF_INVALID_ARGUMENT,
-			       "stream must be stdout, stderr or both");
-	return 0;
-}
 
 /* A time (RFC 3339), or how long ago ("10m"). */
 static int
@@ -193,6 +238,22 @@ take_time(struct request *request, const char *key, int64_t *ret_ns,
 	return 0;
 }
 
+/* ?offset, or what a client that was cut off has seen last. */
+static int
+take_log_offset(struct request *request, struct log_options *options,
+		struct skiff_error *err)
+{
+	const char *last = request_header(request, "Last-Event-ID");
+
+	options->has_offset = last || request_query(request, "offset");
+	if (last && parse_u64(last, INT64_MAX, &options->offset, err) < 0)
+		return err_wrap(err, "Last-Event-ID");
+	if (last)
+		return 0;
+	return request_query_u64(request, "offset", INT64_MAX, 0,
+				 &options->offset, err);
+}
+
 static int
 take_options(struct request *request, struct log_options *options,
 	     struct skiff_error *err)
@@ -209,17 +270,13 @@ take_options(struct request *request, struct log_options *options,
 	if (take_streams(request, &options->streams, err) < 0 ||
 	    take_time(request, "since", &options->since_ns, err) < 0 ||
 	    take_time(request, "until", &options->until_ns, err) < 0 ||
-	    request_query_u64(request, "offset", INT64_MAX, 0, &options->offset,
-			      err) < 0 ||
+	    take_log_offset(request, options, err) < 0 ||
 	    request_query_bool(request, "timestamps", false,
 			       &options->has_timestamps, err) < 0)
 		return -1;
-	if (options->has_tail + (options->offset > 0) +
-		(options->since_ns > 0) >
-	    1)
-		return err_set(err, SKIFF_INVALID_ARGUMENT,
-			       "only one of tail, offset and since may say "
-			       "where to begin");
+	/* A client that comes again has got its last lines. */
+	if (request_header(request, "Last-Event-ID"))
+		options->has_tail = false;
 	return 0;
 }
 
@@ -233,15 +290,9 @@ take_form(struct request *request)
 	return FORM_TEXT;
 }
 
-static void
-wake(void *arg)
-{
-	waker_wake(arg);
-}
-
-int
-tasks_logs(struct request *request, void *context, struct response **ret,
-	   struct skiff_error *err)
+static int
+answer_logs(struct request *request, struct services *services, bool is_exec,
+	    struct response **ret, struct skiff_error *err)
 {
 	static const char *const types[] = {
 		[FORM_TEXT] = "text/plain; charset=utf-8",
@@ -250,30 +301,39 @@ tasks_logs(struct request *request, void *context, struct response **ret,
 	};
 	CLEANUP(follower_freep) struct follower *follower = NULL;
 	struct log_options options = { 0 };
-	struct services *services = context;
 	enum form form = take_form(request);
-	const char *ns;
+	struct process_facts facts;
+	struct task_process who;
 	int fd;
 
-	if (take_namespace(request, &ns, err) < 0 ||
-	    id_check("task", request_param(request, "id"), err) < 0 ||
+	if (take_process(request, is_exec, &who, err) < 0 ||
 	    take_options(request, &options, err) < 0 ||
-	    task_open_dir(services->tasks, ns, request_param(request, "id"),
-			  &fd, err) < 0)
+	    read_process_facts(services, &who, &facts, err) < 0 ||
+	    need_log(&facts, err) < 0 ||
+	    open_process_dir(services, &who, &fd, err) < 0)
 		return -1;
 	follower = xcalloc(1, sizeof(*follower));
-	follower->task_fd = fd;
+	follower->dir_fd = fd;
 	follower->form = form;
 	follower->outbox = (struct outbox)OUTBOX_INIT;
 	follower->waker = request_waker(request);
 	if (request_query_bool(request, "follow", false, &follower->does_follow,
 			       err) < 0 ||
 	    (follower->does_follow &&
-	     log_watch_add(tasks_log_watches(services->tasks), fd, wake,
+	     log_watch_add(tasks_log_watches(services->tasks), fd, wake_waker,
 			   follower->waker, &follower->watch, err) < 0) ||
 	    log_reader_open(fd, &options, &follower->reader, err) < 0)
 		return -1;
+	if (form == FORM_SSE && follower->does_follow)
+		sse_retry(&follower->outbox.text, RETRY_MS);
 	*ret = response_stream(200, types[form], &stream, STEAL_PTR(follower));
 	response_header(*ret, "Cache-Control", "no-store");
 	return 0;
+}
+
+int
+tasks_logs(struct request *request, void *context, struct response **ret,
+	   struct skiff_error *err)
+{
+	return answer_logs(request, context, /* is_exec= */ false, ret, err);
 }

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define KEPT 512
+
 bool
 outbox_is_empty(const struct outbox *outbox)
 {
@@ -24,7 +26,12 @@ outbox_send(struct outbox *outbox, char *buf, size_t max)
 	memcpy(buf, outbox->text.buf + outbox->sent, n);
 	outbox->sent += n;
 	if (outbox_is_empty(outbox)) {
-		strbuf_reset(&outbox->text);
+		/* Followers sleep for hours: none keeps what it does not need.
+		 */
+		if (outbox->text.cap > KEPT)
+			strbuf_done(&outbox->text);
+		else
+			strbuf_reset(&outbox->text);
 		outbox->sent = 0;
 	}
 	return (ssize_t)n;

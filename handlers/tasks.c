@@ -19,6 +19,7 @@
 #include "handlers/common.h"
 #include "handlers/settling.h"
 #include "runtime/task.h"
+#include "runtime/task_stdio.h"
 
 static int
 list(struct request *request, void *context, struct response **ret,
@@ -47,11 +48,15 @@ tasks_list(struct request *request, void *context, struct response **ret,
 struct create_body {
 	char *container;
 	char *checkpoint;
+	json_t *stdio;
+	bool terminal;
 };
 
 static const struct json_field create_fields[] = {
 	JSON_TEXT(struct create_body, container, "container", JSON_REQUIRED),
 	JSON_TEXT(struct create_body, checkpoint, "checkpoint", JSON_NOT_EMPTY),
+	JSON_OBJECT(struct create_body, stdio, "stdio", 0),
+	JSON_BOOL(struct create_body, terminal, "terminal", 0),
 };
 
 static int
@@ -81,6 +86,7 @@ tasks_create(struct request *request, void *context, struct response **ret,
 	struct create_body body = { 0 };
 	char *log = NULL;
 	struct task_wishes wishes = { .ret_log = &log };
+	struct task_stdio stdio;
 	json_t *json;
 	int r;
 
@@ -89,7 +95,13 @@ tasks_create(struct request *request, void *context, struct response **ret,
 		return -1;
 	json_decode(json, "", create_fields, ARRAY_SIZE(create_fields), &body,
 		    request_faults(request));
+	task_stdio_decode(body.stdio, "/stdio", &stdio,
+			  request_faults(request));
+	task_stdio_done(&stdio);
 	wishes.id = body.container;
+	wishes.stdio = body.stdio;
+	wishes.has_terminal_wish = json_object_get(json, "terminal") != NULL;
+	wishes.wants_terminal = body.terminal;
 	wishes.checkpoint = body.checkpoint;
 	r = create(request, context, &wishes, ret, err);
 	json_release(create_fields, ARRAY_SIZE(create_fields), &body);

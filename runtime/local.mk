@@ -41,6 +41,8 @@ libruntime_a_SOURCES = \
 	%D%/restart.c %D%/restart.h \
 	%D%/restart_record.c \
 	%D%/shim_cleanup.c \
+	%D%/shim_files.c \
+	%D%/shim_io.c \
 	%D%/shim_proto.c %D%/shim_proto.h \
 	%D%/task.c %D%/task.h %D%/task_internal.h \
 	%D%/task_discard.c \
@@ -49,6 +51,7 @@ libruntime_a_SOURCES = \
 	%D%/task_exec_record.c \
 	%D%/task_exec_settle.c \
 	%D%/task_exec_table.c \
+	%D%/task_io.c %D%/task_io.h \
 	%D%/task_record.c \
 	%D%/task_recover.c \
 	%D%/task_limits.c \
@@ -57,6 +60,7 @@ libruntime_a_SOURCES = \
 	%D%/task_places.c \
 	%D%/task_processes.c \
 	%D%/task_settle.c \
+	%D%/task_stdio.c %D%/task_stdio.h \
 	%D%/task_step.c \
 	%D%/task_stop.c \
 	%D%/task_table.c \

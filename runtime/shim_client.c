@@ -44,47 +44,6 @@ struct shim_client {
 };
 
 static int
-write_list(int task_fd, const char *name, const struct strbuf *text,
-	   struct skiff_error *err)
-{
-	return fs_create_file(task_fd, name, text->buf, text->len, 0600, err);
-}
-
-int
-shim_write_mounts(int task_fd, const struct shim_mount *mounts, size_t n,
-		  struct skiff_error *err)
-{
-	CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
-
-	for (size_t i = 0; i < n; i++) {
-		strbuf_add(&text, mounts[i].type, strlen(mounts[i].type) + 1);
-		strbuf_add(&text, mounts[i].source,
-			   strlen(mounts[i].source) + 1);
-		for (size_t k = 0; k < mounts[i].n_options; k++) {
-			const char *option = mounts[i].options[k];
-
-			if (*option)
-				strbuf_add(&text, option, strlen(option) + 1);
-		}
-		strbuf_add(&text, "", 1);
-	}
-	return write_list(task_fd, SHIM_FILE_MOUNTS, &text, err);
-}
-
-int
-shim_write_mountpoints(int task_fd, const struct shim_mountpoint *points,
-		       size_t n, struct skiff_error *err)
-{
-	CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
-
-	for (size_t i = 0; i < n; i++) {
-		strbuf_addch(&text, points[i].is_dir ? 'd' : 'f');
-		strbuf_add(&text, points[i].path, strlen(points[i].path) + 1);
-	}
-	return write_list(task_fd, SHIM_FILE_MOUNTPOINTS, &text, err);
-}
-
-static int
 gone(struct skiff_error *err, enum skiff_code code, const char *what)
 {
 	(void)err_set(err, code, "%s", what);
@@ -172,22 +131,71 @@ send_message(int fd, const struct shim_message *m, struct skiff_error *err)
 	return err_errno(err, errno, "send to the shim");
 }
 
+/* One packet, and the descriptor that came with it, or -1. */
+static ssize_t
+receive_packet(int fd, unsigned char buf[FRAME_SIZE], int *ret_passed)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec part = { .iov_base = buf, .iov_len = FRAME_SIZE };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *header = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	*ret_passed = -1;
+	if (header && header->cmsg_level == SOL_SOCKET &&
+	    header->cmsg_type == SCM_RIGHTS &&
+	    header->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_passed, CMSG_DATA(header), sizeof(int));
+	return n;
+}
+
 /* Strings of the answer point into buf. */
 static int
 receive_reply(int fd, unsigned char buf[FRAME_SIZE], struct deadline deadline,
-	      struct shim_message *ret_reply, struct skiff_error *err)
+	      struct shim_message *ret_reply, int *ret_passed,
+	      struct skiff_error *err)
 {
 	ssize_t n;
 
 	if (wait_ready(fd, POLLIN, deadline, err) < 0)
 		return -1;
-	n = recv(fd, buf, FRAME_SIZE, 0);
+	n = receive_packet(fd, buf, ret_passed);
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return gone(err, SKIFF_UNAVAILABLE,
 			    "the shim died before it answered");
 	if (n < 0)
 		return err_errno(err, errno, "receive from the shim");
 	return shim_decode(buf, (size_t)n, ret_reply, err);
+}
+
+static int
+answer_with_fd(int fd, const struct shim_message *request,
+	       struct deadline deadline, struct shim_message *ret_reply,
+	       int *ret_passed, struct skiff_error *err)
+{
+	unsigned char buf[FRAME_SIZE];
+	cleanup_close int passed = -1;
+	struct shim_message reply;
+
+	if (receive_reply(fd, buf, deadline, &reply, &passed, err) < 0)
+		return -1;
+	if (reply.type == SHIM_ERROR)
+		return shim_error_from_message(&reply, err);
+	if (reply.type != (request->type | SHIM_REPLY) ||
+	    reply.tag != request->tag)
+		return err_set(err, SKIFF_INTERNAL,
+			       "the shim answered %u to request %u", reply.type,
+			       request->type);
+	if (ret_reply)
+		*ret_reply = reply;
+	if (ret_passed)
+		*ret_passed = STEAL_FD(passed);
+	return 0;
 }
 
 int
@@ -209,28 +217,14 @@ shim_fd_answer(int fd, const struct shim_message *request,
 	       struct deadline deadline, struct shim_message *ret_reply,
 	       struct skiff_error *err)
 {
-	unsigned char buf[FRAME_SIZE];
-	struct shim_message reply;
-
-	if (receive_reply(fd, buf, deadline, &reply, err) < 0)
-		return -1;
-	if (reply.type == SHIM_ERROR)
-		return shim_error_from_message(&reply, err);
-	if (reply.type != (request->type | SHIM_REPLY) ||
-	    reply.tag != request->tag)
-		return err_set(err, SKIFF_INTERNAL,
-			       "the shim answered %u to request %u", reply.type,
-			       request->type);
-	if (ret_reply)
-		*ret_reply = reply;
-	return 0;
+	return answer_with_fd(fd, request, deadline, ret_reply, NULL, err);
 }
 
-/* One request on a connection of its own, and its answer. */
-static int
-call(const struct shim_client *client, struct shim_message *request,
-     struct deadline deadline, struct shim_message *ret_reply,
-     struct skiff_error *err)
+int
+shim_client_call_for_fd(const struct shim_client *client,
+			struct shim_message *request, struct deadline deadline,
+			struct shim_message *ret_reply, int *ret_passed,
+			struct skiff_error *err)
 {
 	cleanup_close int fd = -1;
 
@@ -238,7 +232,8 @@ call(const struct shim_client *client, struct shim_message *request,
 	if (shim_client_open(client, deadline, &fd, err) < 0 ||
 	    send_message(fd, request, err) < 0)
 		return -1;
-	return shim_fd_answer(fd, request, deadline, ret_reply, err);
+	return answer_with_fd(fd, request, deadline, ret_reply, ret_passed,
+			      err);
 }
 
 int
@@ -246,7 +241,8 @@ shim_client_call(const struct shim_client *client, struct shim_message *request,
 		 struct deadline deadline, struct shim_message *ret_reply,
 		 struct skiff_error *err)
 {
-	return call(client, request, deadline, ret_reply, err);
+	return shim_client_call_for_fd(client, request, deadline, ret_reply,
+				       NULL, err);
 }
 
 /* Told of the end; at once when it has happened. */
@@ -273,7 +269,7 @@ open_events(struct shim_client *client, struct deadline deadline,
 			     .max_version = SHIM_PROTO_VERSION },
 	};
 
-	if (call(client, &hello, deadline, NULL, err) < 0)
+	if (shim_client_call(client, &hello, deadline, NULL, err) < 0)
 		return -1;
 	return subscribe(client, deadline, err);
 }
@@ -396,10 +392,7 @@ start_process(const struct shim_options *options, int ready_fd, int *ret_pidfd,
 	strv_addf(&argv, "--socket=%s", options->place.socket);
 	if (options->has_terminal)
 		strv_add(&argv, "--terminal");
-	if (options->has_stdin)
-		strv_add(&argv, "--stdin");
-	if (options->no_log)
-		strv_add(&argv, "--no-log");
+	shim_stdio_arguments(&argv, options);
 	if (options->is_restore) {
 		strv_addf(&argv, "--restore=%u", options->restore_flags);
 		strv_addf(&argv, "--criu-dir=%s", options->criu_dir);
@@ -569,7 +562,7 @@ shim_state(struct shim_client *client, struct deadline deadline,
 	struct shim_message m = { .type = SHIM_STATE };
 	struct shim_message reply;
 
-	if (call(client, &m, deadline, &reply, err) < 0)
+	if (shim_client_call(client, &m, deadline, &reply, err) < 0)
 		return -1;
 	*ret_status = (struct shim_status){
 		.phase = (enum shim_phase)reply.u.state.phase,
@@ -586,7 +579,7 @@ shim_start(struct shim_client *client, struct deadline deadline,
 {
 	struct shim_message m = { .type = SHIM_START };
 
-	return call(client, &m, deadline, NULL, err);
+	return shim_client_call(client, &m, deadline, NULL, err);
 }
 
 int
@@ -597,7 +590,7 @@ shim_kill(struct shim_client *client, int signal, bool all,
 
 	m.u.kill.signal = (uint32_t)signal;
 	m.u.kill.all = all;
-	return call(client, &m, deadline, NULL, err);
+	return shim_client_call(client, &m, deadline, NULL, err);
 }
 
 int
@@ -610,48 +603,11 @@ shim_delete(struct shim_client *client, bool force, struct deadline deadline,
 	if (fault_hit(FAULT_TASK_SHIM_DELETE_BEFORE, err) < 0)
 		return -1;
 	m.u.delete.force = force;
-	if (call(client, &m, deadline, &reply, err) < 0 ||
+	if (shim_client_call(client, &m, deadline, &reply, err) < 0 ||
 	    await_shim(client, deadline, err) < 0)
 		return -1;
 	*ret_exit = reply.u.exit;
 	return fault_hit(FAULT_TASK_SHIM_DELETE_AFTER, err);
-}
-
-int
-shim_resize(struct shim_client *client, uint32_t rows, uint32_t columns,
-	    struct deadline deadline, struct skiff_error *err)
-{
-	struct shim_message m = { .type = SHIM_RESIZE };
-
-	m.u.resize.rows = rows;
-	m.u.resize.columns = columns;
-	return call(client, &m, deadline, NULL, err);
-}
-
-int
-shim_stdin(struct shim_client *client, const void *data, size_t len,
-	   struct deadline deadline, size_t *ret_accepted,
-	   struct skiff_error *err)
-{
-	struct shim_message m = { .type = SHIM_STDIN };
-	struct shim_message reply = { 0 };
-
-	m.u.stdin_data.data = data;
-	m.u.stdin_data.len =
-	    (uint32_t)(len > SHIM_STDIN_MAX ? SHIM_STDIN_MAX : len);
-	if (call(client, &m, deadline, &reply, err) < 0)
-		return -1;
-	*ret_accepted = reply.u.accepted;
-	return 0;
-}
-
-int
-shim_close_stdin(struct shim_client *client, struct deadline deadline,
-		 struct skiff_error *err)
-{
-	struct shim_message m = { .type = SHIM_CLOSE_STDIN };
-
-	return call(client, &m, deadline, NULL, err);
 }
 
 int

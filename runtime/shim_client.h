@@ -29,6 +29,7 @@
 #include "runtime/shim_proto.h"
 
 struct shim_client;
+struct task_stdio;
 
 /* One root filesystem mount, as a snapshotter gives it. */
 struct shim_mount {
@@ -67,8 +68,9 @@ struct shim_options {
 	struct shim_place place;
 	const char *shim_path; /* the executable */
 	bool has_terminal;
-	bool has_stdin; /* else stdin is /dev/null */
-	bool no_log;	/* output is discarded */
+	const struct task_stdio *stdio;
+	int64_t log_max_size; /* unless stdio says; 0: the shim's own */
+	int64_t log_max_files;
 	/* From criu's files in SHIM_DIR_RESTORE, in place of a new init. */
 	bool is_restore;
 	uint32_t restore_flags; /* enum shim_dump */
@@ -172,6 +174,25 @@ int shim_exec_delete(struct shim_client *client, const char *id, bool force,
 int shim_exec_state(struct shim_client *client, const char *id,
 		    struct deadline deadline, struct shim_status *ret_status,
 		    struct skiff_error *err);
+
+/*
+ * The same for init (exec_id "") or an exec. shim_input() gives the write
+ * end itself, non-blocking and shared with the shim: what goes in does not
+ * pass through it. An older shim knows none of the three: reason
+ * unknown_request.
+ */
+struct shim_window {
+	uint32_t rows;
+	uint32_t columns;
+};
+
+int shim_input(struct shim_client *client, const char *exec_id,
+	       struct deadline deadline, int *ret_fd, struct skiff_error *err);
+int shim_input_close(struct shim_client *client, const char *exec_id,
+		     struct deadline deadline, struct skiff_error *err);
+int shim_window(struct shim_client *client, const char *exec_id,
+		const struct shim_window *window, struct deadline deadline,
+		struct skiff_error *err);
 
 /*
  * The shim's own words: readable when something happened. A task that had

@@ -31,3 +31,18 @@ int shim_client_call(const struct shim_client *client,
 /* False for what is none of the events. */
 bool shim_event_take(const struct shim_message *m,
 		     struct shim_event *ret_event);
+
+/*
+ * The same with the descriptor that came with the answer; ret_passed may
+ * be NULL, too.
+ */
+int shim_client_call_for_fd(const struct shim_client *client,
+			    struct shim_message *request,
+			    struct deadline deadline,
+			    struct shim_message *ret_reply, int *ret_passed,
+			    struct skiff_error *err);
+
+/* shim_io.c: the words of a shim's command line for its streams. */
+struct strv;
+void shim_stdio_arguments(struct strv *argv,
+			  const struct shim_options *options);

@@ -233,6 +233,15 @@ put_body(struct writer *w, const struct shim_message *m)
 		put_uint(w, m->u.stdin_data.len, 4);
 		put_bytes(w, m->u.stdin_data.data, m->u.stdin_data.len);
 		break;
+	case SHIM_INPUT:
+	case SHIM_INPUT_CLOSE:
+		put_string(w, m->u.io.id, m->u.io.id_len);
+		break;
+	case SHIM_WINDOW:
+		put_string(w, m->u.io.id, m->u.io.id_len);
+		put_uint(w, m->u.io.rows, 4);
+		put_uint(w, m->u.io.columns, 4);
+		break;
 	case SHIM_STDIN | SHIM_REPLY:
 		put_uint(w, m->u.accepted, 4);
 		break;
@@ -333,6 +342,15 @@ get_body(struct reader *r, struct shim_message *m)
 	case SHIM_STDIN:
 		m->u.stdin_data.len = get_u32(r);
 		m->u.stdin_data.data = get_bytes(r, m->u.stdin_data.len);
+		break;
+	case SHIM_INPUT:
+	case SHIM_INPUT_CLOSE:
+		m->u.io.id = get_string(r, &m->u.io.id_len);
+		break;
+	case SHIM_WINDOW:
+		m->u.io.id = get_string(r, &m->u.io.id_len);
+		m->u.io.rows = get_u32(r);
+		m->u.io.columns = get_u32(r);
 		break;
 	case SHIM_STDIN | SHIM_REPLY:
 		m->u.accepted = get_u32(r);

@@ -52,6 +52,9 @@ enum shim_type {
 	SHIM_EXEC_KILL = 11,
 	SHIM_EXEC_DELETE = 12,
 	SHIM_EXEC_STATE = 13,
+	SHIM_INPUT = 20,
+	SHIM_INPUT_CLOSE = 21,
+	SHIM_WINDOW = 22,
 	SHIM_CHECKPOINT = 30,
 	SHIM_CHECKPOINT_END = 31,
 	/* Told by the shim, tag 0. */
@@ -186,6 +189,17 @@ struct shim_message {
 			uint16_t id_len;
 			struct shim_exit exit;
 		} exec_exited;
+		/*
+		 * SHIM_INPUT, _INPUT_CLOSE, SHIM_WINDOW; id points into the
+		 * packet, "" is init. The reply to SHIM_INPUT carries a
+		 * descriptor (SCM_RIGHTS).
+		 */
+		struct {
+			const char *id;
+			uint16_t id_len;
+			uint32_t rows;
+			uint32_t columns;
+		} io;
 		struct { /* SHIM_ERROR; not NUL-terminated */
 			uint32_t sys_errno;
 			const char *code; /* err_code_name() */

@@ -37,6 +37,7 @@
 #include "runtime/restart.h"
 #include "runtime/spec/spec.h"
 #include "runtime/task_internal.h"
+#include "runtime/task_stdio.h"
 #include "store/record.h"
 #include "store/snapshot/snapshots.h"
 
@@ -47,20 +48,28 @@
 static int
 spawn_shim(struct task *task, struct skiff_error *err)
 {
+	struct json_faults faults = JSON_FAULTS_INIT;
+	struct task_stdio stdio;
 	struct shim_options options = {
 		.place = task_place(task),
 		.shim_path = task->tasks->shim_path,
 		.has_terminal = task->has_terminal,
+		.stdio = &stdio,
+		.log_max_size = task->tasks->log_max_size,
+		.log_max_files = task->tasks->log_max_files,
 		.deadline = deadline_in_ms(TASK_STEP_TIMEOUT_MS),
 	};
+	int r = fault_hit(FAULT_TASK_BUNDLE_AFTER, err);
 
 	if (task->restore)
 		restore_set_options(task->restore, &options);
-	if (fault_hit(FAULT_TASK_BUNDLE_AFTER, err) < 0)
-		return -1;
-	if (shim_spawn(&options, &task->client, err) == 0)
-		return 0;
-	return task->restore ? restore_explain(task->restore, err) : -1;
+	/* It was found good when it was recorded. */
+	task_stdio_decode(task->stdio, "/stdio", &stdio, &faults);
+	json_faults_done(&faults);
+	if (r == 0 && shim_spawn(&options, &task->client, err) < 0)
+		r = task->restore ? restore_explain(task->restore, err) : -1;
+	task_stdio_done(&stdio);
+	return r;
 }
 
 /* Undoes spawn_shim(). */
@@ -212,6 +221,9 @@ task_create(struct tasks *tasks, const struct task_wishes *wishes,
 			      "task %s: already exists", id);
 		return err_object(err, "task", id);
 	}
+	task->stdio = json_incref((json_t *)wishes->stdio);
+	task->has_terminal_wish = wishes->has_terminal_wish;
+	task->has_terminal = wishes->wants_terminal;
 	r = create_from(task, wishes, ret_doc, ret_revision, err);
 	if (r < 0) {
 		blame_deletion(task, err);
@@ -440,10 +452,13 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->runtime_root = xasprintf("%s/runtime", options->state);
 	tasks->shim_path = xstrdup(options->shim_path);
 	tasks->cgroup_prefix = xstrdup(options->cgroup_prefix);
+	tasks->log_max_size = options->log_max_size;
+	tasks->log_max_files = options->log_max_files;
 	if (options->runtime_path)
 		tasks->runtime_path = xstrdup(options->runtime_path);
 	tasks->monitor = monitor_new();
 	tasks->log_watches = log_watches_new(tasks->monitor);
+	tasks->inputs = task_inputs_new(tasks->monitor);
 	tasks->pool = workpool_new("task", TASK_JOB_THREADS);
 	tasks->timers = timers_new(tasks->pool);
 	tasks->metrics = metrics_new(tasks);
@@ -469,6 +484,7 @@ tasks_close(struct tasks *tasks)
 	workpool_free(tasks->pool);
 	timers_free(tasks->timers);
 	metrics_free(tasks->metrics);
+	task_inputs_free(tasks->inputs);
 	task_places_sweep(tasks);
 	while ((task = tasks->first) != NULL) {
 		tasks->first = task->next;

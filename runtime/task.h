@@ -58,6 +58,9 @@ struct tasks_options {
 	const char *cgroup_prefix; /* above all cgroups of this daemon */
 	const char *criu_path;	   /* NULL: the one in PATH */
 	bool trusts_checkpoints;   /* of other daemons, too */
+	/* Of a log whose stdio does not say, see runtime/task_stdio.h. */
+	int64_t log_max_size;
+	int64_t log_max_files;
 };
 
 /*
@@ -96,6 +99,10 @@ struct task_wishes {
 	const char *checkpoint; /* NULL, or the image it goes on from */
 	/* criu's log should that fail, the caller's; or NULL: not wanted. */
 	char **ret_log;
+	const json_t *stdio; /* runtime/task_stdio.h; NULL: the container's */
+	/* A terminal in place of three pipes, whatever the spec says. */
+	bool has_terminal_wish;
+	bool wants_terminal;
 };
 
 /*

@@ -16,6 +16,7 @@
 #include "runtime/monitor.h"
 #include "runtime/shim_client.h"
 #include "runtime/task.h"
+#include "runtime/task_io.h"
 #include "runtime/timers.h"
 #include "store/db.h"
 
@@ -79,6 +80,8 @@ struct task {
 	/* Only while it is created, and only from a checkpoint. */
 	struct restore *restore;
 	struct health *health; /* or NULL; runtime/health.h */
+	bool has_terminal_wish; /* whatever the spec says */
+	json_t *stdio;		/* as in the record; NULL: the container's */
 	/* Of the present run; NULL when the shim is out of reach. */
 	struct shim_client *client;
 };
@@ -99,8 +102,11 @@ struct tasks {
 	struct criu *criu;
 	bool trusts_checkpoints; /* of other daemons */
 	struct bus *bus;
+	int64_t log_max_size;
+	int64_t log_max_files;
 	struct monitor *monitor;
 	struct log_watches *log_watches;
+	struct task_inputs *inputs;
 	struct workpool *pool;
 	struct timers *timers; /* run in pool */
 	struct metrics *metrics;

@@ -19,6 +19,7 @@
 #include "runtime/health.h"
 #include "runtime/spec/spec.h"
 #include "runtime/task_internal.h"
+#include "runtime/task_stdio.h"
 #include "store/record.h"
 #include "store/snapshot/snapshots.h"
 
@@ -142,6 +143,35 @@ find_runtime(struct task *task, const json_t *container,
 	return 0;
 }
 
+/* Where its streams lead: as the task was asked to, or its container. */
+static int
+plan_stdio(struct task *task, const json_t *container, struct skiff_error *err)
+{
+	struct json_faults faults = JSON_FAULTS_INIT;
+	struct task_stdio stdio;
+	int r;
+
+	task_stdio_decode(task->stdio ? task->stdio
+				      : json_object_get(container, "stdio"),
+			  "/stdio", &stdio, &faults);
+	json_decref(task->stdio);
+	task->stdio = task_stdio_json(&stdio);
+	task_stdio_done(&stdio);
+	r = json_faults_to_error(&faults, err);
+	json_faults_done(&faults);
+	return r;
+}
+
+static void
+plan_terminal(struct task *task, const json_t *spec)
+{
+	json_t *process = json_object_get(spec, "process");
+
+	if (task->has_terminal_wish)
+		json_set_bool(process, "terminal", task->has_terminal);
+	task->has_terminal = json_get_bool(process, "terminal");
+}
+
 int
 task_plan_make(struct task *task, struct task_plan *ret_plan,
 	       struct skiff_error *err)
@@ -155,8 +185,9 @@ task_plan_make(struct task *task, struct task_plan *ret_plan,
 	    task_table_claim(task, rootfs_claim(&plan), err) < 0)
 		return -1;
 	spec = json_object_get(plan.container, "spec");
-	task->has_terminal =
-	    json_get_bool(json_object_get(spec, "process"), "terminal");
+	if (plan_stdio(task, plan.container, err) < 0)
+		return -1;
+	plan_terminal(task, spec);
 	replace(&task->cgroups_path, spec_cgroups_path(spec));
 	health_configure(task, plan.container);
 	*ret_plan = plan;

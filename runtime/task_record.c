@@ -132,10 +132,10 @@ insert_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	change.event = event;
 	json_decref(write->object);
 	write->object =
-	    json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:{s:s}, s:[], s:i}",
-		      "id", task->id, "container", task->id, "state", "created",
+	    json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:O, s:[], s:i}", "id",
+		      task->id, "container", task->id, "state", "created",
 		      "pid", (int)write->pid, "oom", 0, "terminal",
-		      task->has_terminal, "stdio", "mode", "log", "execs",
+		      task->has_terminal, "stdio", task->stdio, "execs",
 		      "restart_count", 0);
 	if (record_insert(tx, &ref, write->object, &change, err) < 0)
 		return -1;

@@ -209,6 +209,8 @@ add_recorded(void *arg, const char *ns, const char *id, json_t *object,
 			    &task->kill_at_ns);
 	task->oom_kills = json_get_int(object, "oom_kills", 0);
 	task->resources = json_incref(json_object_get(object, "resources"));
+	task->stdio = json_incref(json_object_get(object, "stdio"));
+	task->has_terminal_wish = true;
 	(void)task_table_add(task);
 	return 0;
 }

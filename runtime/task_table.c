@@ -54,6 +54,7 @@ task_free(struct task *task)
 	shim_client_free(task->client);
 	lock_done(&task->step);
 	json_decref(task->resources);
+	json_decref(task->stdio);
 	free(task->cgroups_path);
 	free(task->runtime);
 	free(task->rootfs);

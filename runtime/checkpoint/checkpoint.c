@@ -191,6 +191,7 @@ begin(struct checkpoint *c, struct skiff_error *err)
 		c->is_begun = true;
 		c->task = task_ref(task);
 		c->client = shim_client_ref(task->client);
+		c->has_stdin = json_get_bool(task->stdio, "stdin");
 	}
 	task_end_step(task);
 	return r;

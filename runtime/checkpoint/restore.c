@@ -289,7 +289,10 @@ restore_set_options(const struct restore *restore, struct shim_options *options)
 	options->restore_flags = restore->flags;
 	options->criu_dir = criu_dir(restore->task->tasks->criu);
 	/* criu puts the new pipe where the old one was. */
-	options->has_stdin = json_get_bool(restore->image->config, "stdin");
+	if (json_get_bool(restore->image->config, "stdin"))
+		json_set_bool(restore->task->stdio, "stdin", true);
+	else
+		(void)json_object_del(restore->task->stdio, "stdin");
 	options->deadline = deadline_in_ms(RESTORE_TIMEOUT_MS);
 }
 

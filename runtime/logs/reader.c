@@ -241,7 +241,7 @@ int
 log_reader_next(struct log_reader *reader, struct log_chunk *ret_chunk,
 		void *buf, size_t cap, struct skiff_error *err)
 {
-	struct shim_log_record record;
+	struct shim_log_record record = { 0 };
 	int r = peek(reader, &record, ret_chunk, buf, cap, err);
 
 	if (r > 0)
@@ -285,7 +285,7 @@ log_reader_text(struct log_reader *reader, char *buf, size_t cap,
 		struct skiff_error *err)
 {
 	bool has_time = reader->options.has_timestamps;
-	struct shim_log_record record;
+	struct shim_log_record record = { 0 };
 	struct log_chunk chunk;
 	char block[BLOCK_SIZE];
 	size_t used;

@@ -83,20 +83,41 @@ close_connection(struct shim *shim, struct shim_connection *connection)
 		shim->processes[i].owed &= ~bit_of(shim, connection);
 }
 
-/* False when the socket is full. */
+/* False when the socket is full. passed: a descriptor to go along, or -1. */
 static bool
-send_message(struct shim *shim, struct shim_connection *connection,
-	     const struct shim_message *m)
+send_with_fd(struct shim *shim, struct shim_connection *connection,
+	     const struct shim_message *m, int passed)
 {
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	unsigned char buf[REPLY_SIZE];
-	size_t len = shim_encode(m, buf, sizeof(buf));
+	struct iovec part = {
+		.iov_base = buf,
+		.iov_len = shim_encode(m, buf, sizeof(buf)),
+	};
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct cmsghdr *header = (struct cmsghdr *)control;
 
-	if (send(connection->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	if (passed >= 0) {
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &passed, sizeof(int));
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+	}
+	if (sendmsg(connection->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return true;
 	if (errno == EAGAIN)
 		return false;
 	close_connection(shim, connection);
 	return true;
+}
+
+static bool
+send_message(struct shim *shim, struct shim_connection *connection,
+	     const struct shim_message *m)
+{
+	return send_with_fd(shim, connection, m, -1);
 }
 
 /* --- what is told without being asked ----------------------------------- */
@@ -316,6 +337,29 @@ shim_control_answer(struct shim *shim, uint32_t serial,
 	}
 }
 
+static bool
+is_io(uint16_t type)
+{
+	return type == SHIM_INPUT || type == SHIM_INPUT_CLOSE ||
+	       type == SHIM_WINDOW;
+}
+
+/* Like answer_now(), with what only these can answer. */
+static void
+serve_io(struct shim *shim, struct shim_connection *connection,
+	 const struct shim_message *m)
+{
+	struct shim_message reply = { .type = m->type | SHIM_REPLY,
+				      .tag = m->tag };
+	struct skiff_error err = ERROR_INIT;
+	int passed = -1;
+
+	if (shim_stdio_serve(shim, m, &passed, &err) < 0)
+		shim_error_to_message(&err, m->tag, &reply);
+	if (!send_with_fd(shim, connection, &reply, passed))
+		close_connection(shim, connection);
+}
+
 static void
 serve_packet(struct shim *shim, struct shim_connection *connection, size_t n)
 {
@@ -324,6 +368,10 @@ serve_packet(struct shim *shim, struct shim_connection *connection, size_t n)
 	struct shim_message m = { 0 };
 	int r = shim_decode(shim_scratch, n, &m, &err);
 
+	if (r == 0 && is_io(m.type)) {
+		serve_io(shim, connection, &m);
+		return;
+	}
 	if (r == 0 && is_job(m.type)) {
 		r = begin_job(shim, connection, &m, &err);
 		if (r == 0)

@@ -54,18 +54,25 @@ find(struct shim *shim, const char *id)
 	return NULL;
 }
 
-static struct shim_process *
-need(struct shim *shim, const struct shim_message *m, struct skiff_error *err)
+struct shim_process *
+shim_exec_named(struct shim *shim, const char *name, uint16_t len,
+		struct skiff_error *err)
 {
 	char id[SHIM_EXEC_ID_MAX + 1];
 	struct shim_process *process;
 
-	if (take_id(m->u.exec.id, m->u.exec.id_len, id, err) < 0)
+	if (take_id(name, len, id, err) < 0)
 		return NULL;
 	process = find(shim, id);
 	if (!process)
 		(void)err_set(err, SKIFF_NOT_FOUND, "exec %s does not run", id);
 	return process;
+}
+
+static struct shim_process *
+need(struct shim *shim, const struct shim_message *m, struct skiff_error *err)
+{
+	return shim_exec_named(shim, m->u.exec.id, m->u.exec.id_len, err);
 }
 
 /* --- EXEC_START --------------------------------------------------------- */

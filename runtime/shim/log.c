@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log of one process and its index.
+ * The log of one process and its index, in files of a limited size.
  *
  * The offset moves on only when the record is there, so bytes without a
  * record are written over and never read. When the disk is full, output is
@@ -18,36 +18,159 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+
+#define PATH_SIZE (SHIM_DIR_SIZE + SHIM_LOG_NAME_SIZE)
+#define NEW ".new"
+
+/* The names of one log, in the task's directory. */
+struct names {
+	char data[PATH_SIZE];
+	char index[PATH_SIZE];
+};
+
+static void
+name_newest(const char *dir, const char *suffix, struct names *ret)
+{
+	(void)snprintf(ret->data, PATH_SIZE, "%s" SHIM_FILE_LOG "%s", dir,
+		       suffix);
+	(void)snprintf(ret->index, PATH_SIZE, "%s" SHIM_FILE_LOG_INDEX "%s",
+		       dir, suffix);
+}
+
+static void
+name_full(const char *dir, uint32_t number, struct names *ret)
+{
+	char data[SHIM_LOG_NAME_SIZE];
+	char index[SHIM_LOG_NAME_SIZE];
+
+	shim_log_name(number, data, index);
+	(void)snprintf(ret->data, PATH_SIZE, "%s%s", dir, data);
+	(void)snprintf(ret->index, PATH_SIZE, "%s%s", dir, index);
+}
 
 static int
-open_file(struct shim *shim, const char *dir, const char *name, int *ret_fd,
-	  uint64_t *ret_size, struct skiff_error *err)
+open_file(struct shim *shim, const char *path, int flags, int *ret_fd,
+	  struct skiff_error *err)
 {
-	cleanup_close int fd = -1;
-	char path[SHIM_DIR_SIZE + 16];
+	*ret_fd =
+	    openat(shim->task_fd, path,
+		   O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+	return *ret_fd < 0 ? err_errno(err, errno, "open %s", path) : 0;
+}
+
+static bool
+read_record(const struct shim_log *log, uint64_t at,
+	    struct shim_log_record *ret_record)
+{
+	unsigned char buf[SHIM_LOG_RECORD_SIZE];
+
+	if (pread(log->index_fd, buf, sizeof(buf), (off_t)at) != sizeof(buf))
+		return false;
+	shim_log_record_decode(buf, ret_record);
+	return true;
+}
+
+/* Where an index that is there has come to. */
+static int
+read_index(struct shim_log *log, struct skiff_error *err)
+{
+	struct shim_log_record record = { 0 };
 	struct stat st;
 
-	(void)snprintf(path, sizeof(path), "%s%s", dir, name);
-	fd = openat(shim->task_fd, path,
-		    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, errno, "open %s", path);
-	*ret_size = (uint64_t)st.st_size;
-	*ret_fd = STEAL_FD(fd);
+	if (fstat(log->index_fd, &st) < 0)
+		return err_errno(err, errno, "index of the log");
+	log->index_offset =
+	    (uint64_t)st.st_size - (uint64_t)st.st_size % SHIM_LOG_RECORD_SIZE;
+	log->number = 1;
+	log->base = 0;
+	if (read_record(log, 0, &record) && (record.flags & SHIM_LOG_BEGIN)) {
+		log->number = record.length;
+		log->base = record.offset;
+	}
+	log->offset = log->base;
+	if (log->index_offset > 0 &&
+	    read_record(log, log->index_offset - SHIM_LOG_RECORD_SIZE, &record))
+		log->offset = record.offset;
+	if (log->index_offset > 0 &&
+	    !(record.flags & (SHIM_LOG_GAP | SHIM_LOG_BEGIN)))
+		log->offset += record.length;
 	return 0;
+}
+
+/* An index with nothing but its beginning, under the name of a new one. */
+static int
+begin_index(struct shim *shim, const char *path, const struct shim_log *log,
+	    int *ret_fd, struct skiff_error *err)
+{
+	struct shim_log_record record = {
+		.offset = log->offset,
+		.time_ns = clock_realtime_ns(),
+		.length = log->number + 1,
+		.flags = SHIM_LOG_BEGIN,
+	};
+	unsigned char buf[SHIM_LOG_RECORD_SIZE];
+
+	shim_log_record_encode(&record, buf);
+	if (open_file(shim, path, O_TRUNC, ret_fd, err) < 0)
+		return -1;
+	if (pwrite(*ret_fd, buf, sizeof(buf), 0) != sizeof(buf))
+		return err_errno(err, errno, "write %s", path);
+	return 0;
+}
+
+static bool
+is_same_file(struct shim *shim, const char *path, int fd)
+{
+	struct stat named;
+	struct stat own;
+
+	return fstatat(shim->task_fd, path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstat(fd, &own) == 0 && named.st_ino == own.st_ino &&
+	       named.st_dev == own.st_dev;
+}
+
+/* A shim that died between the last two steps of a rotation. */
+static int
+mend(struct shim *shim, const char *dir, struct shim_log *log,
+     struct skiff_error *err)
+{
+	struct names full;
+	struct names fresh;
+	struct names newest;
+	int fd = -1;
+
+	name_full(dir, log->number, &full);
+	if (faccessat(shim->task_fd, full.data, F_OK, AT_SYMLINK_NOFOLLOW) <
+		0 ||
+	    is_same_file(shim, full.data, log->fd))
+		return 0;
+	name_newest(dir, NEW, &fresh);
+	name_newest(dir, "", &newest);
+	if (begin_index(shim, fresh.index, log, &fd, err) < 0 ||
+	    renameat(shim->task_fd, fresh.index, shim->task_fd, newest.index) <
+		0) {
+		closep(&fd);
+		return err_errno(err, errno, "rename %s", fresh.index);
+	}
+	closep(&log->index_fd);
+	log->index_fd = fd;
+	return read_index(log, err);
 }
 
 int
 shim_log_open(struct shim *shim, const char *dir, struct shim_log *log,
 	      struct skiff_error *err)
 {
-	if (open_file(shim, dir, SHIM_FILE_LOG, &log->fd, &log->offset, err) <
-		0 ||
-	    open_file(shim, dir, SHIM_FILE_LOG_INDEX, &log->index_fd,
-		      &log->index_offset, err) < 0)
+	struct names names;
+
+	name_newest(dir, "", &names);
+	log->limit = shim->log_max_size;
+	if (open_file(shim, names.data, 0, &log->fd, err) < 0 ||
+	    open_file(shim, names.index, 0, &log->index_fd, err) < 0 ||
+	    read_index(log, err) < 0)
 		return -1;
-	log->index_offset -= log->index_offset % SHIM_LOG_RECORD_SIZE;
-	return 0;
+	return mend(shim, dir, log, err);
 }
 
 void
@@ -108,4 +231,103 @@ shim_log_took(struct shim_log *log, struct shim_output *output, size_t n)
 		log->offset += n;
 	else
 		shim_log_lose(log, output, n);
+}
+
+/* --- rotation ----------------------------------------------------------- */
+
+/* One that a shim left which died here is in the way. */
+static bool
+give_name(struct shim *shim, const char *name, const char *full)
+{
+	(void)unlinkat(shim->task_fd, full, 0);
+	return linkat(shim->task_fd, name, shim->task_fd, full, 0) == 0;
+}
+
+/*
+ * The full files get their numbers beside the name "log", then the new
+ * ones take that: so each is found at every moment. False: all is as it
+ * was.
+ */
+static bool
+change_files(struct shim *shim, const struct names *newest,
+	     const struct names *fresh, const struct names *full)
+{
+	int dir = shim->task_fd;
+
+	if (!give_name(shim, newest->data, full->data))
+		return false;
+	if (!give_name(shim, newest->index, full->index) ||
+	    renameat(dir, fresh->data, dir, newest->data) < 0) {
+		(void)unlinkat(dir, full->index, 0);
+		(void)unlinkat(dir, full->data, 0);
+		return false;
+	}
+	if (renameat(dir, fresh->index, dir, newest->index) == 0)
+		return true;
+	(void)renameat(dir, full->data, dir, newest->data);
+	(void)unlinkat(dir, full->index, 0);
+	return false;
+}
+
+static void
+remove_oldest(struct shim *shim, const char *dir, const struct shim_log *log)
+{
+	struct names old;
+
+	for (uint32_t n = log->number; n-- > 1;) {
+		if (n + shim->log_max_files > log->number)
+			continue;
+		name_full(dir, n, &old);
+		(void)unlinkat(shim->task_fd, old.index, 0);
+		if (unlinkat(shim->task_fd, old.data, 0) < 0)
+			return; /* nor is there an older one */
+	}
+}
+
+static bool
+rotate(struct shim *shim, const char *dir, struct shim_log *log)
+{
+	struct skiff_error ignored = ERROR_INIT;
+	struct names newest;
+	struct names fresh;
+	struct names full;
+	int index_fd = -1;
+	int fd = -1;
+
+	name_newest(dir, "", &newest);
+	name_newest(dir, NEW, &fresh);
+	name_full(dir, log->number, &full);
+	if (open_file(shim, fresh.data, O_TRUNC, &fd, &ignored) < 0 ||
+	    begin_index(shim, fresh.index, log, &index_fd, &ignored) < 0 ||
+	    !change_files(shim, &newest, &fresh, &full)) {
+		(void)unlinkat(shim->task_fd, fresh.data, 0);
+		(void)unlinkat(shim->task_fd, fresh.index, 0);
+		closep(&fd);
+		closep(&index_fd);
+		return false;
+	}
+	shim_log_close(log);
+	log->fd = fd;
+	log->index_fd = index_fd;
+	log->number++;
+	log->base = log->offset;
+	log->index_offset = SHIM_LOG_RECORD_SIZE;
+	log->limit = shim->log_max_size;
+	remove_oldest(shim, dir, log);
+	return true;
+}
+
+size_t
+shim_log_room(struct shim *shim, const char *dir, struct shim_log *log,
+	      size_t max)
+{
+	uint64_t used = log->offset - log->base + log->index_offset;
+
+	if (used >= log->limit) {
+		/* What cannot be done now is tried again a little later. */
+		if (!rotate(shim, dir, log))
+			log->limit = used + shim->log_max_size / 16;
+		used = log->offset - log->base + log->index_offset;
+	}
+	return log->limit - used < max ? (size_t)(log->limit - used) : max;
 }

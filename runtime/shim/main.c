@@ -44,6 +44,11 @@ static const struct option long_options[] = {
 	{ "no-log", no_argument, NULL, 'l' },
 	{ "restore", required_argument, NULL, 'c' },
 	{ "criu-dir", required_argument, NULL, 'C' },
+	{ "log-size", required_argument, NULL, 'z' },
+	{ "log-files", required_argument, NULL, 'f' },
+	{ "in", required_argument, NULL, 'I' },
+	{ "out", required_argument, NULL, 'O' },
+	{ "err", required_argument, NULL, 'E' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -75,6 +80,8 @@ init_shim(struct shim *shim)
 	shim->signal_fd = -1;
 	shim->listen_fd = -1;
 	shim->oom_fd = -1;
+	shim->log_max_size = SHIM_LOG_SIZE;
+	shim->log_max_files = SHIM_LOG_FILES;
 	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++)
 		shim->connections[i].fd = -1;
 	(void)shim_process_new(shim, "");
@@ -88,32 +95,66 @@ take_restore(struct shim *shim, const char *flags)
 }
 
 static bool
+take_argument(struct shim *shim, int c, const char *value)
+{
+	struct shim_process *init = shim_init(shim);
+
+	switch (c) {
+	case 'r':
+		shim->runtime = value;
+		return true;
+	case 'R':
+		shim->runtime_root = value;
+		return true;
+	case 'i':
+		shim->id = value;
+		return true;
+	case 's':
+		shim->socket = value;
+		return true;
+	case 't':
+		init->has_terminal = true;
+		return true;
+	case 'n':
+		init->has_stdin = true;
+		return true;
+	case 'l':
+		init->has_log = false;
+		return true;
+	case 'z':
+		shim->log_max_size = strtoull(value, NULL, 10);
+		return shim->log_max_size >= SHIM_LOG_SIZE_MIN;
+	case 'f':
+		shim->log_max_files = (uint32_t)strtoul(value, NULL, 10);
+		return shim->log_max_files > 0;
+	case 'I':
+		init->paths[0] = value;
+		return value[0] == '/';
+	case 'O':
+		init->paths[1] = value;
+		return value[0] == '/';
+	case 'E':
+		init->paths[2] = value;
+		return value[0] == '/';
+	case 'c':
+		take_restore(shim, value);
+		return true;
+	case 'C':
+		shim->criu_dir = value;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
 parse_arguments(struct shim *shim, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
-		if (c == 'r')
-			shim->runtime = optarg;
-		else if (c == 'R')
-			shim->runtime_root = optarg;
-		else if (c == 'i')
-			shim->id = optarg;
-		else if (c == 's')
-			shim->socket = optarg;
-		else if (c == 't')
-			shim_init(shim)->has_terminal = true;
-		else if (c == 'n')
-			shim_init(shim)->has_stdin = true;
-		else if (c == 'l')
-			shim_init(shim)->has_log = false;
-		else if (c == 'c')
-			take_restore(shim, optarg);
-		else if (c == 'C')
-			shim->criu_dir = optarg;
-		else
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) >= 0)
+		if (!take_argument(shim, c, optarg))
 			return false;
-	}
 	if (optind != argc - 1 || argv[optind][0] != '/')
 		return false;
 	shim->task_dir = argv[optind];
@@ -229,8 +270,9 @@ main(int argc, char **argv)
 		    stderr,
 		    "usage: skiff-shim --runtime PATH --runtime-root "
 		    "DIR --id ID --socket PATH\n"
-		    "	[--terminal] [--stdin] [--no-log] [--restore FLAGS]\n"
-		    "	[--criu-dir DIR] TASK_DIR\n"
+		    "	[--terminal] [--stdin] [--no-log] [--log-size N]\n"
+		    "	[--log-files N] [--in PATH] [--out PATH] [--err PATH]\n"
+		    "	[--restore FLAGS] [--criu-dir DIR] TASK_DIR\n"
 		    "Started by skiffd, with a pipe as descriptor 3.\n");
 		return EXIT_USAGE;
 	}

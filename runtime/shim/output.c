@@ -153,14 +153,17 @@ pump_pipe(struct shim *shim, struct shim_process *process,
 	  struct shim_output *output)
 {
 	struct shim_log *log = &process->log;
-	off_t offset = (off_t)log->offset;
+	off_t offset;
+	size_t room;
 	ssize_t n;
 
 	if (!process->has_log || !shim_log_tell_gap(log, output)) {
 		discard_chunk(shim, process, output);
 		return;
 	}
-	n = splice(output->fd, NULL, log->fd, &offset, CHUNK_MAX,
+	room = shim_log_room(shim, process->dir, log, CHUNK_MAX);
+	offset = (off_t)(log->offset - log->base);
+	n = splice(output->fd, NULL, log->fd, &offset, room,
 		   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 	if (n > 0)
 		shim_log_took(log, output, (size_t)n);
@@ -171,7 +174,8 @@ pump_pipe(struct shim *shim, struct shim_process *process,
 }
 
 static void
-pump_terminal(struct shim_process *process, struct shim_output *output)
+pump_terminal(struct shim *shim, struct shim_process *process,
+	      struct shim_output *output)
 {
 	struct shim_log *log = &process->log;
 	ssize_t n = read(output->fd, shim_scratch, TERMINAL_CHUNK);
@@ -181,8 +185,10 @@ pump_terminal(struct shim_process *process, struct shim_output *output)
 		close_output(process, output);
 	if (n <= 0 || !process->has_log)
 		return;
+	(void)shim_log_room(shim, process->dir, log, (size_t)n);
 	if (shim_log_tell_gap(log, output) &&
-	    pwrite(log->fd, shim_scratch, (size_t)n, (off_t)log->offset) == n)
+	    pwrite(log->fd, shim_scratch, (size_t)n,
+		   (off_t)(log->offset - log->base)) == n)
 		shim_log_took(log, output, (size_t)n);
 	else
 		shim_log_lose(log, output, (uint64_t)n);
@@ -193,7 +199,7 @@ shim_output_pump(struct shim *shim, struct shim_process *process,
 		 struct shim_output *output)
 {
 	if (process->has_terminal)
-		pump_terminal(process, output);
+		pump_terminal(shim, process, output);
 	else
 		pump_pipe(shim, process, output);
 }

@@ -48,10 +48,17 @@
 /* "", or SHIM_EXECS_DIR "/" id "/" */
 #define SHIM_DIR_SIZE (sizeof(SHIM_EXECS_DIR) + SHIM_EXEC_ID_MAX + 2)
 
+#define SHIM_LOG_SIZE (64U << 20)
+#define SHIM_LOG_SIZE_MIN 4096
+#define SHIM_LOG_FILES 4
+
 /* Where the output of one process goes; fd -1: it is discarded. */
 struct shim_log {
 	int fd;
 	int index_fd;
+	uint32_t number; /* of the file, from 1 */
+	uint64_t base;	 /* offset of its first byte */
+	uint64_t limit;	 /* bytes of both files; another is begun then */
 	uint64_t offset;
 	uint64_t index_offset;
 	uint64_t lost_bytes;
@@ -77,6 +84,8 @@ struct shim_process {
 	int stdin_fd;
 	struct shim_output outputs[2];
 	struct shim_log log;
+	/* Given for its streams, or NULL; init's alone. */
+	const char *paths[3];
 	struct shim_job *job; /* that changes its phase; others have to wait */
 
 	bool has_ended;	  /* is reaped; its output may not be drained */
@@ -150,6 +159,8 @@ struct shim {
 	bool is_restore;	/* init is made of a checkpoint */
 	uint32_t restore_flags; /* enum shim_dump */
 	const char *criu_dir;	/* goes before PATH, or NULL */
+	uint64_t log_max_size;	/* of one file with its index */
+	uint32_t log_max_files;
 
 	int task_fd;
 	int rootfs_fd; /* only while the task is made */
@@ -295,6 +306,9 @@ int shim_begin_exec_delete(struct shim *shim,
 			   struct shim_connection *connection,
 			   const struct shim_message *m,
 			   struct skiff_error *err);
+/* One that runs, by a name from a message. */
+struct shim_process *shim_exec_named(struct shim *shim, const char *name,
+				     uint16_t len, struct skiff_error *err);
 int shim_exec_kill(struct shim *shim, const struct shim_message *m,
 		   struct skiff_error *err);
 int shim_exec_state(struct shim *shim, const struct shim_message *m,
@@ -339,6 +353,12 @@ bool shim_take_stray(struct shim *shim, pid_t pid, struct shim_stray *ret);
 int shim_log_open(struct shim *shim, const char *dir, struct shim_log *log,
 		  struct skiff_error *err);
 void shim_log_close(struct shim_log *log);
+/*
+ * How much may be added now, at most max. A full file gives way to a new
+ * one first.
+ */
+size_t shim_log_room(struct shim *shim, const char *dir, struct shim_log *log,
+		     size_t max);
 /* n bytes lie at log->offset by now: stored, or lost without a record. */
 void shim_log_took(struct shim_log *log, struct shim_output *output, size_t n);
 void shim_log_lose(struct shim_log *log, struct shim_output *output,
@@ -370,6 +390,12 @@ int shim_stdio_resize(struct shim_process *process, uint32_t rows,
 int shim_stdio_write(struct shim_process *process, const void *data, size_t len,
 		     uint32_t *ret_accepted, struct skiff_error *err);
 int shim_stdio_close(struct shim_process *process, struct skiff_error *err);
+/*
+ * SHIM_INPUT, _INPUT_CLOSE and SHIM_WINDOW. *ret_passed: the descriptor
+ * that goes with the answer; it stays ours.
+ */
+int shim_stdio_serve(struct shim *shim, const struct shim_message *m,
+		     int *ret_passed, struct skiff_error *err);
 
 /* files.c */
 /* fs_replace_file() without its allocation; names in the task's directory. */

@@ -67,3 +67,42 @@ shim_stdio_close(struct shim_process *process, struct skiff_error *err)
 	process->stdin_fd = -1;
 	return 0;
 }
+
+/* The end that feeds it: a pipe's, or the terminal itself. */
+static int
+give_input(const struct shim_process *process, int *ret_passed,
+	   struct skiff_error *err)
+{
+	int fd =
+	    process->has_terminal ? process->console_fd : process->stdin_fd;
+
+	if (fd < 0) {
+		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+			      "stdin is not open");
+		return err_reason(err, "stdin_closed");
+	}
+	*ret_passed = fd;
+	return 0;
+}
+
+int
+shim_stdio_serve(struct shim *shim, const struct shim_message *m,
+		 int *ret_passed, struct skiff_error *err)
+{
+	struct shim_process *process = shim_init(shim);
+
+	if (m->u.io.id_len > 0)
+		process =
+		    shim_exec_named(shim, m->u.io.id, m->u.io.id_len, err);
+	if (!process)
+		return -1;
+	switch (m->type) {
+	case SHIM_INPUT:
+		return give_input(process, ret_passed, err);
+	case SHIM_INPUT_CLOSE:
+		return shim_stdio_close(process, err);
+	default:
+		return shim_stdio_resize(process, m->u.io.rows, m->u.io.columns,
+					 err);
+	}
+}

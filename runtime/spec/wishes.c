@@ -14,6 +14,7 @@
 #include "runtime/spec/host.h"
 #include "runtime/spec/health.h"
 #include "runtime/spec/restart_policy.h"
+#include "runtime/task_stdio.h"
 #include "runtime/spec/rules.h"
 #include "runtime/spec/wishes_internal.h"
 
@@ -51,6 +52,7 @@ static const struct json_field wish_fields[] = {
 	JSON_ANY(struct wishes, stop_timeout, "stop_timeout", 0),
 	JSON_ANY(struct wishes, restart_policy, "restart_policy", 0),
 	JSON_ANY(struct wishes, health, "health", 0),
+	JSON_OBJECT(struct wishes, stdio, "stdio", 0),
 	JSON_TEXT(struct wishes, snapshotter, "snapshotter", JSON_NOT_EMPTY),
 	JSON_TEXT(struct wishes, snapshot_key, "snapshot_key", JSON_NOT_EMPTY),
 	JSON_OBJECT(struct wishes, runtime, "runtime", 0),
@@ -271,6 +273,8 @@ void
 wishes_decode(const json_t *body, struct wishes *ret_wishes,
 	      struct json_faults *faults)
 {
+	struct task_stdio stdio;
+
 	json_decode(body, "", wish_fields, ARRAY_SIZE(wish_fields), ret_wishes,
 		    faults);
 	if (!json_is_object(body))
@@ -281,6 +285,8 @@ wishes_decode(const json_t *body, struct wishes *ret_wishes,
 	check_health(ret_wishes, faults);
 	restart_policy_decode(ret_wishes->restart_policy, "/restart_policy",
 			      &(struct restart_policy){ 0 }, faults);
+	task_stdio_decode(ret_wishes->stdio, "/stdio", &stdio, faults);
+	task_stdio_done(&stdio);
 	if (ret_wishes->dns)
 		wishes_decode_dns(ret_wishes, faults);
 	if (ret_wishes->mounts)

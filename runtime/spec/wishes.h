@@ -107,6 +107,7 @@ struct wishes {
 	json_t *stop_timeout;	/* seconds or "1m30s"; wish_duration() */
 	json_t *restart_policy; /* as given; runtime/spec/restart_policy.h */
 	json_t *health;		/* as given; runtime/spec/health.h */
+	json_t *stdio;		/* the same; runtime/task_stdio.h */
 	char *snapshotter;
 	char *snapshot_key; /* a snapshot that the client made */
 	json_t *runtime;    /* as given; see runtime_name */

@@ -136,6 +136,14 @@ err_state(struct skiff_error *err, const char *state)
 }
 
 int
+err_offset(struct skiff_error *err, uint64_t offset)
+{
+	err->has_offset = true;
+	err->offset = offset;
+	return -1;
+}
+
+int
 err_not_found(struct skiff_error *err, const char *static_kind, const char *id)
 {
 	(void)err_set(err, SKIFF_NOT_FOUND, "%s \"%s\": not found", static_kind,

@@ -18,7 +18,9 @@
  * it, and wherever it is cut, it is UTF-8, since it becomes JSON.
  */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error_codes.h"
 
@@ -41,6 +43,8 @@ struct skiff_error {
 	char id[256];	 /* the object that kind speaks of */
 	char field[256]; /* JSON pointer of the faulty field, or "" */
 	char state[16];	 /* state that forbade a step, or "" */
+	bool has_offset;
+	uint64_t offset; /* that would have been right */
 	char text[2048];
 };
 
@@ -78,6 +82,7 @@ int err_object(struct skiff_error *err, const char *static_kind,
 	       const char *id);
 int err_field(struct skiff_error *err, const char *json_pointer);
 int err_state(struct skiff_error *err, const char *state);
+int err_offset(struct skiff_error *err, uint64_t offset);
 
 /* SKIFF_NOT_FOUND with kind, id, and the text `kind "id": not found`. */
 int err_not_found(struct skiff_error *err, const char *static_kind,
@@ -93,6 +98,7 @@ int err_not_found(struct skiff_error *err, const char *static_kind,
 #define err_object(...) (err_object(__VA_ARGS__), -1)
 #define err_field(...) (err_field(__VA_ARGS__), -1)
 #define err_state(...) (err_state(__VA_ARGS__), -1)
+#define err_offset(...) (err_offset(__VA_ARGS__), -1)
 #define err_not_found(...) (err_not_found(__VA_ARGS__), -1)
 #endif
 

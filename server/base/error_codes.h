@@ -27,6 +27,7 @@
 	X(EXPECTATION_FAILED, "expectation_failed", 417, "Expectation failed") \
 	X(MISDIRECTED, "misdirected", 421, "Misdirected request")              \
 	X(LOCKED, "locked", 423, "Locked")                                     \
+	X(UPGRADE_REQUIRED, "upgrade_required", 426, "Upgrade required")       \
 	X(RESOURCE_EXHAUSTED, "resource_exhausted", 429, "Resource exhausted") \
 	X(HEADERS_TOO_LARGE, "headers_too_large", 431, "Headers too large")    \
 	X(CANCELLED, "cancelled", 499, "Cancelled")                            \

@@ -17,6 +17,7 @@ enum lock_rank {
 	LOCK_RANK_READERS = 70,	   /* the pool of reading connections */
 	LOCK_RANK_BUS = 80,	   /* subscribers of events */
 	LOCK_RANK_LOG_WATCH = 82,  /* followers of logs */
+	LOCK_RANK_INPUT = 83,	   /* who feeds whose stdin */
 	LOCK_RANK_WAKER = 85,	   /* one suspended exchange */
 	LOCK_RANK_TIMERS = 88,	   /* what is due later, runtime/timers.c */
 	LOCK_RANK_LOOP = 90,	   /* an HTTP loop's lists */

@@ -48,6 +48,8 @@ problem_json(struct request *request, const struct skiff_error *err)
 		json_set_text(json, "field", err->field);
 	if (err->state[0])
 		json_set_text(json, "state", err->state);
+	if (err->has_offset)
+		json_set_int(json, "offset", (int64_t)err->offset);
 	if (err->upstream_status)
 		json_set_int(json, "upstream_status", err->upstream_status);
 	if (request->faults.list)
@@ -70,6 +72,8 @@ problem_response(struct request *request, const struct skiff_error *err)
 	if (err->retry_after_s > 0)
 		response_headerf(response, "Retry-After", "%d",
 				 err->retry_after_s);
+	if (err->code == SKIFF_UPGRADE_REQUIRED)
+		response_header(response, "Upgrade", "skiff-stream");
 	if (err->code == SKIFF_UNAUTHENTICATED)
 		response_header(response, "WWW-Authenticate", "Bearer");
 	if (err->code == SKIFF_METHOD_NOT_ALLOWED && request->match.allow) {

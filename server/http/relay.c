@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
@@ -234,9 +235,10 @@ begin_piece(struct relay *relay)
 	relay->stage = STAGE_SIZE;
 	relay->size_len = 0;
 	if (relay->is_chunked)
-		relay->size_len = (size_t)snprintf(
-		    relay->size, sizeof(relay->size), "%llx\r\n",
-		    (unsigned long long)(piece->data_len + piece->len));
+		relay->size_len =
+		    (size_t)snprintf(relay->size, sizeof(relay->size),
+				     "%" PRIx64 "\r\n",
+				     piece->data_len + piece->len);
 }
 
 static void
@@ -283,6 +285,10 @@ run_output(struct relay *relay)
 			return -1;
 		}
 		r = next_piece(relay);
+		if (r == -2) {
+			relay_cut(relay);
+			return -1;
+		}
 		if (r > 0)
 			begin_piece(relay);
 		else if (r < 0)
@@ -483,8 +489,8 @@ write_opening(struct request *request, struct strbuf *out, bool is_chunked)
 	if (is_chunked)
 		strbuf_adds(out, "Transfer-Encoding: chunked\r\n");
 	else if (response->length != RELAY_TO_THE_END)
-		strbuf_addf(out, "Content-Length: %llu\r\n",
-			    (unsigned long long)response->length);
+		strbuf_addf(out, "Content-Length: %" PRIu64 "\r\n",
+			    response->length);
 	if (response->content_type[0])
 		strbuf_addf(out, "Content-Type: %s\r\n",
 			    response->content_type);

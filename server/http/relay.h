@@ -43,7 +43,8 @@ struct relay_piece {
 struct relay_ops {
 	/*
 	 * Asked when all that it gave is sent. 1 with the next piece; 0 for
-	 * nothing now; -1 for the end.
+	 * nothing now; -1 for the end; -2 for an end that the client shall
+	 * not take for one: the body is broken off.
 	 */
 	int (*output)(void *arg, struct relay_piece *ret_piece);
 	/*

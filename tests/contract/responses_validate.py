@@ -266,7 +266,8 @@ def of_tasks():
     path = N + "/tasks/t"
     s.post(N + "/tasks", {"container": "none"}, expect=404)
     s.post(N + "/tasks", {}, expect=400)
-    made = s.post(N + "/tasks", {"container": "t"}, expect=201)
+    made = s.post(N + "/tasks", {"container": "t", "stdio": {"stdin": True}},
+                  expect=201)
     same_everywhere(s, made, path)
     equal(made.json["state"], "created")
     s.post(N + "/tasks", {"container": "t"}, expect=409)
@@ -286,10 +287,11 @@ def of_tasks():
     for query in ("", "?tail=1", "?stream=stderr", "?timestamps=true",
                   "?since=1h", "?until=1h", "?offset=1"):
         s.get(path + "/logs" + query)
-    s.get(path + "/logs?tail=1&offset=1", expect=400)
+    s.get(path + "/logs?tail=1&offset=1")
     s.get(path + "/logs", headers={"Accept": "application/x-ndjson"})
     with s.sse(path + "/logs") as stream:
         check("log" in [e["event"] for e in stream])
+    of_streams(s, path)
     killed = s.post(path + "/kill", {"signal": "KILL", "all": True})
     check(killed.headers["ETag"], killed)
     exit = s.get(path + "/wait").json
@@ -305,6 +307,32 @@ def of_tasks():
                           ("GET", "/pids"), ("GET", "/logs")):
         s.api(method, path + below, expect=404)
     s.delete(N + "/containers/t")
+
+
+def of_streams(s, path):
+    equal(len(s.get(path + "/output").body), 9)
+    s.get(path + "/output?offset=99", expect=416)
+    s.get(path + "/attach", expect=426)
+    s.get(path + "/attach", expect=101,
+          headers={"Connection": "Upgrade", "Upgrade": "x"})
+    s.post(path + "/stdin", b"x", expect=204)
+    s.post(path + "/resize", {"width": 80, "height": 24}, expect=409)
+    s.post(path + "/close-stdin", expect=204)
+    s.post(path + "/close-stdin", expect=409)
+
+
+@test
+def of_a_terminal_and_followed_logs():
+    s = the_daemon()
+    s.post(N + "/containers", {"id": "y", "image": pulled(s),
+                               "args": ["sh", "-c", "echo out"]}, expect=201)
+    path = N + "/tasks/y"
+    s.post(N + "/tasks", {"container": "y", "terminal": True}, expect=201)
+    s.post(path + "/resize", {"width": 80, "height": 24}, expect=204)
+    s.post(path + "/start")
+    with s.sse(path + "/logs?follow=true") as stream:
+        equal([e["event"] for e in stream][-1], "end")
+    s.delete(N + "/containers/y?force=true")
 
 
 @test

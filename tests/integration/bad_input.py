@@ -16,7 +16,7 @@ needs("root")
 def every_operation_with_a_json_body_is_in_the_table():
     wanted = {o.id for o in the_contract.operations
               if o.method in ("POST", "PUT", "PATCH")}
-    equal(sorted(wanted - {"content_put"}), sorted(BODIES))
+    equal(sorted(wanted - {"content_put", "tasks_stdin"}), sorted(BODIES))
 
 
 # --- bodies --------------------------------------------------------------
@@ -240,6 +240,14 @@ WRONG_VALUES = [
     ("containers_create", "/resources/cpuset_cpus", "a;b"),
     ("containers_create", "/capabilities/add/0", "CAP_NOPE"),
     ("tasks_create", "/container", "../x"), ("tasks_create", "/container", ""),
+    ("tasks_create", "/stdio/mode", "journald"),
+    ("tasks_create", "/stdio/stdout", "relative"),
+    ("tasks_create", "/stdio/stdout", "/" + "x" * 5000),
+    ("tasks_create", "/stdio/stdin", 3),
+    ("tasks_create", "/stdio/log/max_size", 4095),
+    ("tasks_create", "/stdio/log/max_files", 0),
+    ("tasks_resize", "/width", 0), ("tasks_resize", "/height", 65536),
+    ("tasks_resize", "/width", -1), ("tasks_resize", "/height", 1 << 40),
     ("tasks_kill", "/signal", 0), ("tasks_kill", "/signal", -9),
     ("tasks_kill", "/signal", 1 << 40), ("tasks_kill", "/signal", "NOPE"),
     ("tasks_kill", "/signal", 4294967311),  # 2^32 + 15, SIGTERM

@@ -132,6 +132,8 @@ BAD_VALUES = {
     "since": DURATIONS + ["2026-13-01T00:00:00Z", "yesterday"],
     "until": DURATIONS + ["2026-13-01T00:00:00Z", "yesterday"],
     "stream": ["", "stdin", "STDOUT", "both,"],
+    "stdin": BOOLEANS, "eof": BOOLEANS,
+    "detach_keys": ["ctrl-", "ctrl-p,", ",", "alt-x", "%00"],
 }
 
 

@@ -50,7 +50,10 @@ BODIES = {
     "containers_put": (N + "/containers/none", dict(
         LABELS, image="none", args=["true"])),
     "containers_rename": (N + "/containers/none/rename", {"id": "other"}),
-    "tasks_create": (N + "/tasks", {"container": "none"}),
+    "tasks_create": (N + "/tasks", {
+        "container": "none", "terminal": False,
+        "stdio": {"mode": "fifo", "stdout": "/o", "stderr": "/e",
+                  "log": {"max_size": 4096, "max_files": 1}}}),
     "tasks_patch": (N + "/tasks/none", LABELS),
     "tasks_start": (N + "/tasks/none/start", {}),
     "tasks_kill": (N + "/tasks/none/kill", {"signal": 15}),
@@ -59,9 +62,11 @@ BODIES = {
     "tasks_restart": (N + "/tasks/none/restart",
                       {"signal": 15, "timeout": 1}),
     "tasks_stop": (N + "/tasks/none/stop", {"signal": 15, "timeout": 1}),
+    "tasks_close_stdin": (N + "/tasks/none/close-stdin", {}),
+    "tasks_resize": (N + "/tasks/none/resize", {"width": 1, "height": 1}),
 }
 NEEDS_NO_BODY = ("tasks_start", "tasks_kill", "tasks_pause", "tasks_resume",
-                 "tasks_restart", "tasks_stop")
+                 "tasks_restart", "tasks_stop", "tasks_close_stdin")
 
 the_contract = Contract()
 _numbers = itertools.count(1)

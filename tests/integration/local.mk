@@ -38,6 +38,9 @@ api_tests = \
 	%D%/daemon_start.py \
 	%D%/health.py \
 	%D%/restart_policy.py \
+	%D%/stdio_attach.py \
+	%D%/stdio_input.py \
+	%D%/stdio_output.py \
 	%D%/task_limits.py \
 	%D%/task_metrics.py \
 	%D%/task_restart.py \
@@ -58,7 +61,8 @@ dist_noinst_DATA += %D%/lib_checkpoint.py %D%/lib_faults.py
 
 dist_noinst_DATA += %D%/lib_tasks.py
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
-	%D%/lib_pty.py %D%/lib_refusals.py %D%/lib_registry.py %D%/skifftest.py
+	%D%/lib_pty.py %D%/lib_refusals.py %D%/lib_registry.py %D%/lib_streams.py \
+	%D%/skifftest.py
 dist_noinst_SCRIPTS += tests/get_criu tests/stubs/canned_daemon.py
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)

@@ -24,11 +24,13 @@
 #include "base/fs.h"
 #include "runtime/logs/reader.h"
 #include "runtime/shim_client.h"
+#include "runtime/task_stdio.h"
 
 #define TIMEOUT_MS 30000
 
 struct command {
 	struct shim_options options;
+	struct task_stdio stdio;
 	struct log_options log;
 	bool want_records;
 	char *const *arguments;
@@ -136,8 +138,8 @@ call_exec(const char *verb, const struct command *command,
 	struct shim_exec_options options = {
 		.id = argument(command, 0),
 		.has_terminal = command->options.has_terminal,
-		.has_stdin = command->options.has_stdin,
-		.no_log = command->options.no_log,
+		.has_stdin = command->stdio.has_stdin,
+		.no_log = command->stdio.mode == STDIO_NULL,
 	};
 	struct shim_status status = { .phase = SHIM_RUNNING };
 	struct shim_exit e;
@@ -284,6 +286,7 @@ take_option(struct command *command, int c)
 {
 	struct shim_options *o = &command->options;
 
+	o->stdio = &command->stdio;
 	switch (c) {
 	case 'S':
 		o->shim_path = optarg;
@@ -307,10 +310,10 @@ take_option(struct command *command, int c)
 		o->has_terminal = true;
 		break;
 	case 'n':
-		o->has_stdin = true;
+		command->stdio.has_stdin = true;
 		break;
 	case 'l':
-		o->no_log = true;
+		command->stdio.mode = STDIO_NULL;
 		break;
 	case 'T':
 		command->log.has_tail = true;
