@@ -196,3 +196,10 @@ tasks_attach(struct request *request, void *context, struct response **ret,
 {
 	return answer_attach(request, context, /* is_exec= */ false, ret, err);
 }
+
+int
+execs_attach(struct request *request, void *context, struct response **ret,
+	     struct skiff_error *err)
+{
+	return answer_attach(request, context, /* is_exec= */ true, ret, err);
+}

@@ -99,6 +99,12 @@ HANDLER(tasks_attach);
 HANDLER(tasks_close_stdin);
 HANDLER(tasks_resize);
 extern const struct upload_ops tasks_stdin_upload;
+HANDLER(execs_logs);
+HANDLER(execs_output);
+HANDLER(execs_attach);
+HANDLER(execs_close_stdin);
+HANDLER(execs_resize);
+extern const struct upload_ops execs_stdin_upload;
 
 /* events.c */
 HANDLER(events_all);

@@ -337,3 +337,10 @@ tasks_logs(struct request *request, void *context, struct response **ret,
 {
 	return answer_logs(request, context, /* is_exec= */ false, ret, err);
 }
+
+int
+execs_logs(struct request *request, void *context, struct response **ret,
+	   struct skiff_error *err)
+{
+	return answer_logs(request, context, /* is_exec= */ true, ret, err);
+}

@@ -77,3 +77,10 @@ tasks_output(struct request *request, void *context, struct response **ret,
 {
 	return answer_output(request, context, /* is_exec= */ false, ret, err);
 }
+
+int
+execs_output(struct request *request, void *context, struct response **ret,
+	     struct skiff_error *err)
+{
+	return answer_output(request, context, /* is_exec= */ true, ret, err);
+}

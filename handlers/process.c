@@ -6,17 +6,15 @@
 
 #include "handlers/process.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "runtime/logs/reader.h"
-#include "runtime/shim_proto.h"
 #include "runtime/task.h"
+#include "runtime/task_exec.h"
 #include "runtime/task_stdio.h"
 
 int
@@ -38,25 +36,11 @@ int
 open_process_dir(struct services *services, const struct task_process *process,
 		 int *ret_fd, struct skiff_error *err)
 {
-	cleanup_close int fd = -1;
-	char path[sizeof(SHIM_EXECS_DIR) + SHIM_EXEC_ID_MAX + 2];
-
-	if (task_open_dir(services->tasks, process->ns, process->id, &fd, err) <
-	    0)
-		return -1;
-	if (!process->exec_id) {
-		*ret_fd = STEAL_FD(fd);
-		return 0;
-	}
-	(void)snprintf(path, sizeof(path), SHIM_EXECS_DIR "/%s",
-		       process->exec_id);
-	*ret_fd =
-	    openat(fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (*ret_fd < 0 && errno == ENOENT)
-		return err_not_found(err, "exec", process->exec_id);
-	return *ret_fd < 0 ? err_errno(err, errno, "directory of exec %s",
-				       process->exec_id)
-			   : 0;
+	return process->exec_id
+		   ? exec_open_dir(services->tasks, process->ns, process->id,
+				   process->exec_id, ret_fd, err)
+		   : task_open_dir(services->tasks, process->ns, process->id,
+				   ret_fd, err);
 }
 
 int
@@ -66,9 +50,15 @@ read_process_facts(struct services *services,
 {
 	struct record_ref ref = { RECORD_TASK, process->ns, process->id };
 	cleanup_json json_t *json = NULL;
+	cleanup_free char *key = NULL;
 	cleanup_free char *doc = NULL;
 	int64_t revision;
 
+	if (process->exec_id) {
+		key = xasprintf("%s/%s", process->id, process->exec_id);
+		ref.kind = RECORD_EXEC;
+		ref.key = key;
+	}
 	if (record_get(services->db, &ref, &doc, &revision, err) < 0 ||
 	    json_parse(doc, strlen(doc), &json, err) < 0)
 		return -1;

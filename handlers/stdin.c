@@ -110,6 +110,26 @@ const struct upload_ops tasks_stdin_upload = {
 	.abort = abort_stdin,
 };
 
+static int
+open_exec_stdin(struct request *request, void *context, struct skiff_error *err)
+{
+	return open_stdin(request, context, /* is_exec= */ true, err);
+}
+
+static int
+finish_exec_stdin(struct request *request, void *context, struct response **ret,
+		  struct skiff_error *err)
+{
+	return finish_stdin(request, context, /* is_exec= */ true, ret, err);
+}
+
+const struct upload_ops execs_stdin_upload = {
+	.open = open_exec_stdin,
+	.take = take_stdin,
+	.finish = finish_exec_stdin,
+	.abort = abort_stdin,
+};
+
 /* --- its end ------------------------------------------------------------ */
 
 static int
@@ -131,6 +151,13 @@ tasks_close_stdin(struct request *request, void *context, struct response **ret,
 		  struct skiff_error *err)
 {
 	return close_stdin(request, context, /* is_exec= */ false, ret, err);
+}
+
+int
+execs_close_stdin(struct request *request, void *context, struct response **ret,
+		  struct skiff_error *err)
+{
+	return close_stdin(request, context, /* is_exec= */ true, ret, err);
 }
 
 /* --- the window --------------------------------------------------------- */
@@ -171,4 +198,11 @@ tasks_resize(struct request *request, void *context, struct response **ret,
 	     struct skiff_error *err)
 {
 	return resize(request, context, /* is_exec= */ false, ret, err);
+}
+
+int
+execs_resize(struct request *request, void *context, struct response **ret,
+	     struct skiff_error *err)
+{
+	return resize(request, context, /* is_exec= */ true, ret, err);
 }

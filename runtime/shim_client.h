@@ -158,6 +158,8 @@ struct shim_exec_options {
 	bool has_terminal;
 	bool has_stdin;
 	bool no_log;
+	uint32_t rows; /* of the terminal; 0: as it is made */
+	uint32_t columns;
 };
 
 int shim_exec_start(struct shim_client *client,

@@ -32,6 +32,8 @@ shim_exec_start(struct shim_client *client,
 	m.u.exec_start.terminal = options->has_terminal;
 	m.u.exec_start.has_stdin = options->has_stdin;
 	m.u.exec_start.no_log = options->no_log;
+	m.u.exec_start.rows = options->rows;
+	m.u.exec_start.columns = options->columns;
 	if (shim_client_call(client, &m, deadline, &reply, err) < 0)
 		return -1;
 	*ret_pid = (pid_t)reply.u.exec_state.pid;

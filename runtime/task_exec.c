@@ -40,8 +40,8 @@ exec_made_done(struct exec_made *made)
 	closep(&made->dir_fd);
 }
 
-static int
-refuse(const struct exec *exec, const char *verb, struct skiff_error *err)
+int
+exec_refuse(const struct exec *exec, const char *verb, struct skiff_error *err)
 {
 	const char *state = exec_state_name(exec->state);
 
@@ -99,6 +99,29 @@ begin_step(struct tasks *tasks, const char *ns, const char *task_id,
 	lock_take(&exec->step);
 	ret_place->exec = exec;
 	return exec->state == EXEC_DELETED ? err_not_found(err, "exec", id) : 0;
+}
+
+int
+exec_hold(struct tasks *tasks, const char *ns, const char *task_id,
+	  const char *id, struct exec **ret_exec,
+	  struct shim_client **ret_client, struct skiff_error *err)
+{
+	CLEANUP(place_done) struct place place = { 0 };
+
+	if (begin_step(tasks, ns, task_id, id, NULL, &place, err) < 0)
+		return -1;
+	*ret_exec = STEAL_PTR(place.exec);
+	*ret_client = STEAL_PTR(place.client);
+	return 0;
+}
+
+void
+exec_release(struct exec *exec)
+{
+	if (!exec)
+		return;
+	lock_release(&exec->step);
+	exec_unref(exec);
 }
 
 /* --- create -------------------------------------------------------------- */
@@ -193,6 +216,8 @@ start_in_shim(struct exec *exec, struct shim_client *client,
 		.has_terminal = exec->has_terminal,
 		.has_stdin = exec->has_stdin,
 		.no_log = exec->no_log,
+		.rows = exec->rows,
+		.columns = exec->columns,
 	};
 
 	if (fault_hit(FAULT_EXEC_START_BEFORE, err) < 0)
@@ -308,7 +333,7 @@ exec_start(struct tasks *tasks, const char *ns, const char *task_id,
 	if (begin_step(tasks, ns, task_id, id, "exec in", &place, err) < 0)
 		return -1;
 	if (place.exec->state != EXEC_CREATED)
-		return refuse(place.exec, "start", err);
+		return exec_refuse(place.exec, "start", err);
 	if (start_in_shim(place.exec, place.client, err) < 0)
 		return -1;
 	if (exec_record_started(place.exec, ret_doc, ret_revision, err) < 0) {
@@ -329,7 +354,7 @@ exec_kill(struct tasks *tasks, const char *ns, const char *task_id,
 	if (begin_step(tasks, ns, task_id, id, NULL, &place, err) < 0)
 		return -1;
 	if (place.exec->state != EXEC_RUNNING || !place.client)
-		return refuse(place.exec, "kill", err);
+		return exec_refuse(place.exec, "kill", err);
 	if (shim_exec_kill(place.client, id, signal,
 			   deadline_in_ms(TASK_STEP_TIMEOUT_MS), err) == 0)
 		return 0;
@@ -371,7 +396,7 @@ exec_delete(struct tasks *tasks, const char *ns, const char *task_id,
 	if (begin_step(tasks, ns, task_id, id, NULL, &place, err) < 0)
 		return -1;
 	if (place.exec->state == EXEC_RUNNING && !want_force)
-		return refuse(place.exec, "delete", err);
+		return exec_refuse(place.exec, "delete", err);
 	/* It shall not go before we have read how it ended. */
 	place.exec->auto_remove = false;
 	if (end_by_force(&place, err) < 0 ||

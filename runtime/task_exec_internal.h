@@ -27,6 +27,8 @@ struct exec {
 	/* guarded by step: */
 	enum exec_state state;
 	pid_t pid;
+	uint32_t rows; /* asked for before the start, or 0 */
+	uint32_t columns;
 };
 
 const char *exec_state_name(enum exec_state state);
@@ -47,6 +49,19 @@ struct exec *exec_find(struct task *task, const char *id,
 		       struct skiff_error *err);
 /* References to all, oldest first; the caller gives back and frees. */
 struct exec **execs_all(struct task *task, size_t *ret_n);
+
+/*
+ * One that is there, with its step taken, and a reference to its task's
+ * shim (NULL: there is none).
+ */
+int exec_hold(struct tasks *tasks, const char *ns, const char *task_id,
+	      const char *id, struct exec **ret_exec,
+	      struct shim_client **ret_client, struct skiff_error *err);
+void exec_release(struct exec *exec);
+DEFINE_CLEANUP(struct exec *, exec_release)
+/* SKIFF_FAILED_PRECONDITION that names the state. */
+int exec_refuse(const struct exec *exec, const char *verb,
+		struct skiff_error *err);
 
 /* --- the record, runtime/task_exec_record.c ----------------------------- */
 

@@ -21,7 +21,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/workpool.h"
-#include "runtime/task_internal.h"
+#include "runtime/task_exec_internal.h"
 
 #define EVENTS_AT_ONCE 32
 
@@ -167,22 +167,76 @@ remove_feed_locked(struct task_inputs *inputs, struct feed *feed)
 	free(feed);
 }
 
-/* The task with its step taken, and a shim to call. */
-static struct task *
-begin(struct tasks *tasks, const struct task_process *process, const char *verb,
-      struct skiff_error *err)
-{
-	struct task *task =
-	    task_begin_step(tasks, process->ns, process->id, err);
+/* A process with its step taken, and a shim to call. */
+struct hold {
+	struct task *task;
+	struct exec *exec;
+	struct shim_client *client;
+};
 
-	if (!task)
-		return NULL;
-	if (task->state != TASK_STOPPED && task_need_shim(task, err) == 0)
-		return task;
-	if (task->state == TASK_STOPPED)
-		(void)task_refuse(task, verb, err);
-	task_end_step(task);
-	return NULL;
+static void
+hold_done(struct hold *hold)
+{
+	exec_release(hold->exec);
+	task_end_step(hold->task);
+	shim_client_free(hold->client);
+}
+
+static int
+hold_exec(struct tasks *tasks, const struct task_process *process,
+	  struct hold *hold, struct skiff_error *err)
+{
+	if (exec_hold(tasks, process->ns, process->id, process->exec_id,
+		      &hold->exec, &hold->client, err) < 0)
+		return -1;
+	if (hold->client)
+		return 0;
+	(void)err_set(err, SKIFF_UNAVAILABLE, "the shim of task %s is gone",
+		      process->id);
+	return err_reason(err, "shim_gone");
+}
+
+static int
+hold_process(struct tasks *tasks, const struct task_process *process,
+	     const char *verb, struct hold *hold, struct skiff_error *err)
+{
+	if (process->exec_id)
+		return hold_exec(tasks, process, hold, err);
+	hold->task = task_begin_step(tasks, process->ns, process->id, err);
+	if (!hold->task)
+		return -1;
+	if (hold->task->state == TASK_STOPPED)
+		return task_refuse(hold->task, verb, err);
+	if (task_need_shim(hold->task, err) < 0)
+		return -1;
+	hold->client = shim_client_ref(hold->task->client);
+	return 0;
+}
+
+/* The shim knows an exec only while it runs. */
+static int
+hold_running(struct tasks *tasks, const struct task_process *process,
+	     const char *verb, struct hold *hold, struct skiff_error *err)
+{
+	if (hold_process(tasks, process, verb, hold, err) < 0)
+		return -1;
+	return hold->exec && hold->exec->state != EXEC_RUNNING
+		   ? exec_refuse(hold->exec, verb, err)
+		   : 0;
+}
+
+/* It ended a moment ago, and that is not recorded yet. */
+static int
+explain(const struct hold *hold, const char *what, struct skiff_error *err)
+{
+	if (hold->exec && err->code == SKIFF_NOT_FOUND) {
+		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+			      "%s of exec %s: it has ended", what,
+			      hold->exec->id);
+		return err_state(err, "stopped");
+	}
+	return err_wrap(err, "%s of %s", what,
+			hold->exec ? hold->exec->id : hold->task->id);
 }
 
 int
@@ -190,20 +244,19 @@ task_input_open(struct tasks *tasks, const struct task_process *process,
 		void (*notify)(void *arg), void *arg,
 		struct task_input **ret_input, struct skiff_error *err)
 {
-	CLEANUP(task_end_stepp)
-	struct task *task = begin(tasks, process, "feed", err);
+	CLEANUP(hold_done) struct hold hold = { 0 };
 	struct task_inputs *inputs = tasks->inputs;
 	cleanup_close int fd = -1;
 	struct task_input *input;
 	struct feed *feed;
 	pid_t shim_pid;
 
-	if (!task)
+	if (hold_running(tasks, process, "feed", &hold, err) < 0)
 		return -1;
-	if (shim_input(task->client, exec_of(process),
+	if (shim_input(hold.client, exec_of(process),
 		       deadline_in_ms(TASK_STEP_TIMEOUT_MS), &fd, err) < 0)
-		return err_wrap(err, "stdin of task %s", process->id);
-	shim_pid = shim_client_shim_pid(task->client);
+		return explain(&hold, "stdin", err);
+	shim_pid = shim_client_shim_pid(hold.client);
 	input = xcalloc(1, sizeof(*input));
 	input->inputs = inputs;
 	input->notify = notify;
@@ -267,19 +320,18 @@ int
 task_input_end(struct tasks *tasks, const struct task_process *process,
 	       struct skiff_error *err)
 {
-	CLEANUP(task_end_stepp)
-	struct task *task = begin(tasks, process, "close stdin of", err);
+	CLEANUP(hold_done) struct hold hold = { 0 };
 	struct task_inputs *inputs = tasks->inputs;
 	struct feed *feed;
 
-	if (!task)
+	if (hold_running(tasks, process, "close stdin of", &hold, err) < 0)
 		return -1;
-	if (shim_input_close(task->client, exec_of(process),
+	if (shim_input_close(hold.client, exec_of(process),
 			     deadline_in_ms(TASK_STEP_TIMEOUT_MS), err) < 0)
-		return err_wrap(err, "stdin of task %s", process->id);
+		return explain(&hold, "stdin", err);
 	LOCK_SCOPE(&inputs->lock);
 	feed = find_feed_locked(inputs, process,
-				shim_client_shim_pid(task->client));
+				shim_client_shim_pid(hold.client));
 	if (feed)
 		close_feed_locked(inputs, feed);
 	return 0;
@@ -325,18 +377,36 @@ task_input_end_later(struct tasks *tasks, const struct task_process *process)
 	workpool_add(tasks->pool, /* is_slow= */ false, run_ending, ending);
 }
 
+/* One that does not run yet gets it when it does. */
+static int
+keep_window(struct exec *exec, const struct shim_window *window,
+	    struct skiff_error *err)
+{
+	if (!exec->has_terminal) {
+		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+			      "exec %s has no terminal", exec->id);
+		return err_reason(err, "not_a_terminal");
+	}
+	exec->rows = window->rows;
+	exec->columns = window->columns;
+	return 0;
+}
+
 int
 task_resize(struct tasks *tasks, const struct task_process *process,
 	    uint32_t width, uint32_t height, struct skiff_error *err)
 {
-	CLEANUP(task_end_stepp)
-	struct task *task = begin(tasks, process, "resize", err);
+	CLEANUP(hold_done) struct hold hold = { 0 };
 	struct shim_window window = { .rows = height, .columns = width };
 
-	if (!task)
+	if (hold_process(tasks, process, "resize", &hold, err) < 0)
 		return -1;
-	if (shim_window(task->client, exec_of(process), &window,
+	if (hold.exec && hold.exec->state == EXEC_CREATED)
+		return keep_window(hold.exec, &window, err);
+	if (hold.exec && hold.exec->state != EXEC_RUNNING)
+		return exec_refuse(hold.exec, "resize", err);
+	if (shim_window(hold.client, exec_of(process), &window,
 			deadline_in_ms(TASK_STEP_TIMEOUT_MS), err) < 0)
-		return err_wrap(err, "terminal of task %s", process->id);
+		return explain(&hold, "terminal", err);
 	return 0;
 }

@@ -39,6 +39,7 @@ api_tests = \
 	%D%/health.py \
 	%D%/restart_policy.py \
 	%D%/stdio_attach.py \
+	%D%/stdio_execs.py \
 	%D%/stdio_input.py \
 	%D%/stdio_output.py \
 	%D%/task_limits.py \
