@@ -79,7 +79,7 @@ struct task {
 	struct exec *execs;	/* guarded by the table's lock */
 	/* Only while it is created, and only from a checkpoint. */
 	struct restore *restore;
-	struct health *health; /* or NULL; runtime/health.h */
+	struct health *health;	/* or NULL; runtime/health.h */
 	bool has_terminal_wish; /* whatever the spec says */
 	json_t *stdio;		/* as in the record; NULL: the container's */
 	/* Of the present run; NULL when the shim is out of reach. */
