@@ -402,20 +402,6 @@ def execs_of_a_shim_that_died_are_lost_with_their_task():
               ["exec-added", "exec-started", "exit"])
 
 
-@test
-def a_task_that_is_started_again_keeps_those_that_are_registered():
-    with Box() as b:
-        b.add("later", "sh", "-c", "exit 2")
-        b.add("runs", *SLEEP, query="?start=true")
-        b.s.post(b.task + "/restart", {"timeout": 0})
-        equal(b.get("runs")["exit_status"], 137)
-        equal(b.do("runs", "start", expect=409)["state"], "stopped")
-        b.do("later", "start")
-        equal(b.wait("later")["exit_status"], 2)
-        equal(b.run("sh", "-c", "exit 3")["exit_status"], 3)
-        equal(sorted(b.listed()), ["later", "runs"])
-
-
 def counted(b):
     """What thousands of execs must not leave."""
     s = b.s
