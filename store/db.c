@@ -40,11 +40,11 @@ static const char sql_writer[] = "PRAGMA journal_mode=WAL;"
 				 "PRAGMA synchronous=FULL;"
 				 "PRAGMA wal_autocheckpoint=0;"
 				 "PRAGMA journal_size_limit=16777216;"
-				 "PRAGMA cache_size=-1000;";
+				 "PRAGMA cache_size=-512;";
 
 static const char sql_reader[] = "PRAGMA query_only=ON;"
 				 "PRAGMA wal_autocheckpoint=0;"
-				 "PRAGMA cache_size=-250;";
+				 "PRAGMA cache_size=-128;";
 
 static const char sql_both[] = "PRAGMA foreign_keys=ON;"
 			       "PRAGMA trusted_schema=OFF;"
