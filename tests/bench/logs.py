@@ -53,9 +53,13 @@ def bare():
 
 
 def main():
+    favour_bench()
     title("Output of a task")
     with daemon() as d:
         image = pull_busybox(d)
+        create_task(d.http, "resident", image, ["sleep", "100000"])
+        start_task(d.http, "resident")
+        favour_tasks(d, "resident")
         found = {0: [], 1: [], 4: []}
         alone = []
         for i in range(ROUNDS):
