@@ -21,6 +21,10 @@ HANDLER(system_openapi);
 HANDLER(system_index);
 HANDLER(system_namespace_missing);
 
+/* plugins.c */
+HANDLER(plugins_list);
+HANDLER(plugins_get);
+
 /* namespaces.c */
 HANDLER(namespaces_list);
 HANDLER(namespaces_create);

@@ -21,6 +21,7 @@ libhandlers_a_SOURCES = \
 	%D%/checkpoints.c \
 	%D%/operations.c %D%/operations.h \
 	%D%/outbox.c %D%/outbox.h \
+	%D%/plugins.c \
 	%D%/processes.c \
 	%D%/output.c \
 	%D%/process.c %D%/process.h \

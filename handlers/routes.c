@@ -39,6 +39,12 @@ static const struct route routes[] = {
 	PUBLIC_ROW("/openapi.json", "openapi", system_openapi),
 	PUBLIC_ROW("/v1/version", "version", system_version),
 
+	ROW(HTTP_GET, "/v1/plugins", "plugins_list", ROUTE_INLINE,
+	    "type status", plugins_list),
+	/* It may ask a runtime for its features. */
+	ROW(HTTP_GET, "/v1/plugins/{type}/{id}", "plugins_get", ROUTE_SLOW,
+	    NULL, plugins_get),
+
 	ROW(HTTP_GET, "/v1/images", "images_without_namespace", ROUTE_INLINE,
 	    NULL, system_namespace_missing),
 	ROW(HTTP_GET, "/v1/content", "content_without_namespace", ROUTE_INLINE,

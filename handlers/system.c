@@ -35,15 +35,17 @@ system_readyz(struct request *request, void *context, struct response **ret,
 {
 	CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
 	struct services *services = context;
+	const struct oci_runtime *runtime =
+	    host_default_runtime(services->host);
 	struct skiff_error fault = ERROR_INIT;
 	bool is_well = db_check(services->db, &fault) == 0;
 
 	(void)request;
 	(void)err;
 	strbuf_addf(&text, "database: %s\n", is_well ? "ok" : fault.text);
-	if (services->host->runtime_path)
-		strbuf_addf(&text, "runtime: ok (runc %s)\n",
-			    services->host->runtime_version);
+	if (runtime)
+		strbuf_addf(&text, "runtime: ok (%s %s)\n", runtime->name,
+			    runtime->version);
 	else
 		strbuf_adds(&text, "runtime: not found; install runc\n");
 	*ret = response_text(is_well ? 200 : 503, text.buf);

@@ -104,6 +104,15 @@ take_image_health(const struct image_config *config, json_t *object)
 		(void)json_object_set_new(object, "health", health);
 }
 
+static const char *
+runtime_name(const struct making *making)
+{
+	const struct oci_runtime *best =
+	    host_default_runtime(making->context->host);
+
+	return best ? best->name : RUNTIME_DEFAULT;
+}
+
 /* The body as it was given, with what was resolved. */
 static json_t *
 make_object(const struct creation *creation, const json_t *body)
@@ -131,7 +140,7 @@ make_object(const struct creation *creation, const json_t *body)
 	if (!wishes->runtime)
 		(void)json_object_set_new(object, "runtime",
 					  json_pack("{s:s}", "name",
-						    RUNTIME_DEFAULT));
+						    runtime_name(making)));
 	json_set_text(object, "spec_origin",
 		      wishes->spec ? ORIGIN_CLIENT : ORIGIN_WISHES);
 	(void)json_object_set(object, "spec", making->spec);

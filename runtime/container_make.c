@@ -114,6 +114,18 @@ open_view(const struct making *making, struct rootfs_view **ret_view,
 	return rootfs_view_open(&dirs, ret_view, err);
 }
 
+static bool
+has_seccomp(const struct making *making)
+{
+	const struct host *host = making->context->host;
+	const struct oci_runtime *best = host_default_runtime(host);
+	const char *name = making->wishes->runtime_name;
+
+	if (!name)
+		return best && best->has_seccomp;
+	return host_runtime_has_seccomp(host, name);
+}
+
 int
 making_build_spec(struct making *making, struct skiff_error *err)
 {
@@ -128,7 +140,7 @@ making_build_spec(struct making *making, struct skiff_error *err)
 		.id = making->id,
 		.wishes = making->wishes,
 		.image = making->image ? making->image->config : &no_image,
-		.has_seccomp = context->host->has_seccomp,
+		.has_seccomp = has_seccomp(making),
 	};
 
 	if (open_view(making, &view, err) < 0)

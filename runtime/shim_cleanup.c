@@ -88,18 +88,13 @@ delete_from_runtime(const struct shim_place *place, struct deadline deadline,
 {
 	cleanup_free char *state =
 	    xasprintf("%s/%s", place->runtime_root, place->id);
-	char *argv[] = { (char *)place->runtime,
-			 (char *)"--root",
-			 (char *)place->runtime_root,
-			 (char *)"--log",
-			 (char *)"/dev/null",
-			 (char *)"delete",
-			 (char *)"--force",
-			 (char *)place->id,
-			 NULL };
-	struct proc_options process = { .path = place->runtime,
-					.argv = argv,
-					.cwd = "/" };
+	CLEANUP(strv_done) struct strv argv = STRV_INIT;
+	const struct strv *args = place->runtime_args;
+	const char *const words[] = { "--root", place->runtime_root,
+				      "--log",	"/dev/null",
+				      "delete", "--force",
+				      place->id };
+	struct proc_options process = { .path = place->runtime, .cwd = "/" };
 	cleanup_close int null_fd = -1;
 	cleanup_close int pidfd = -1;
 	int status;
@@ -110,6 +105,12 @@ delete_from_runtime(const struct shim_place *place, struct deadline deadline,
 	/* It was uninstalled; processes and cgroups are gone without it. */
 	if (!place->runtime)
 		return fs_remove_tree(AT_FDCWD, state, err);
+	strv_add(&argv, place->runtime);
+	for (size_t i = 0; args && i < args->n; i++)
+		strv_add(&argv, args->items[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		strv_add(&argv, words[i]);
+	process.argv = argv.items;
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	process.stderr_fd = null_fd > 0 ? null_fd : 0;
 	if (proc_spawn(&process, &pid, &pidfd, err) < 0)

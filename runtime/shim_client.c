@@ -378,6 +378,7 @@ start_process(const struct shim_options *options, int ready_fd, int *ret_pidfd,
 {
 	CLEANUP(strv_done) struct strv argv = STRV_INIT;
 	CLEANUP(strv_done) struct strv env = STRV_INIT;
+	const struct strv *args = options->place.runtime_args;
 	struct proc_options process = { .path = options->shim_path,
 					.pass_fds = &ready_fd,
 					.n_pass_fds = 1,
@@ -387,6 +388,8 @@ start_process(const struct shim_options *options, int ready_fd, int *ret_pidfd,
 
 	strv_add(&argv, options->shim_path);
 	strv_addf(&argv, "--runtime=%s", options->place.runtime);
+	for (size_t i = 0; args && i < args->n; i++)
+		strv_addf(&argv, "--runtime-arg=%s", args->items[i]);
 	strv_addf(&argv, "--runtime-root=%s", options->place.runtime_root);
 	strv_addf(&argv, "--id=%s", options->place.id);
 	strv_addf(&argv, "--socket=%s", options->place.socket);

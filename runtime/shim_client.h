@@ -26,6 +26,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/strv.h"
 #include "runtime/shim_proto.h"
 
 struct shim_client;
@@ -56,12 +57,13 @@ int shim_write_mountpoints(int task_fd, const struct shim_mountpoint *points,
 
 /* Names a task for spawn, reconnect and cleanup. All paths absolute. */
 struct shim_place {
-	const char *task_dir;	  /* 0700; holds bundle/config.json */
-	const char *socket;	  /* at most 107 bytes */
-	const char *id;		  /* the runtime's name of the container */
-	const char *runtime;	  /* executable */
-	const char *runtime_root; /* its --root */
-	const char *cgroups_path; /* linux.cgroupsPath, or NULL */
+	const char *task_dir; /* 0700; holds bundle/config.json */
+	const char *socket;   /* at most 107 bytes */
+	const char *id;	      /* the runtime's name of the container */
+	const char *runtime;  /* executable */
+	const struct strv *runtime_args; /* before its verb; or NULL */
+	const char *runtime_root;	 /* its --root */
+	const char *cgroups_path;	 /* linux.cgroupsPath, or NULL */
 };
 
 struct shim_options {

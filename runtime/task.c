@@ -454,8 +454,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->cgroup_prefix = xstrdup(options->cgroup_prefix);
 	tasks->log_max_size = options->log_max_size;
 	tasks->log_max_files = options->log_max_files;
-	if (options->runtime_path)
-		tasks->runtime_path = xstrdup(options->runtime_path);
+	tasks->host = options->host;
 	tasks->monitor = monitor_new();
 	tasks->log_watches = log_watches_new(tasks->monitor);
 	tasks->inputs = task_inputs_new(tasks->monitor);
@@ -492,7 +491,6 @@ tasks_close(struct tasks *tasks)
 	}
 	lock_done(&tasks->lock);
 	free(tasks->cgroup_prefix);
-	free(tasks->runtime_path);
 	free(tasks->shim_path);
 	free(tasks->runtime_root);
 	free(tasks->socket_dir);

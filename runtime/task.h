@@ -40,6 +40,7 @@ struct bus;
 struct content;
 struct criu;
 struct db;
+struct host;
 struct json_faults;
 struct snapshots;
 struct tasks;
@@ -54,7 +55,7 @@ struct tasks_options {
 	const char *root;	   /* task directories go to root/tasks */
 	const char *state;	   /* sockets go to state/s */
 	const char *shim_path;	   /* skiff-shim */
-	const char *runtime_path;  /* NULL: there is none */
+	const struct host *host;   /* which runtimes there are */
 	const char *cgroup_prefix; /* above all cgroups of this daemon */
 	const char *criu_path;	   /* NULL: the one in PATH */
 	bool trusts_checkpoints;   /* of other daemons, too */

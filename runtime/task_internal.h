@@ -70,7 +70,8 @@ struct task {
 	unsigned int restart_number;
 	bool is_checkpointing;
 	char *cgroups_path; /* or NULL */
-	char *runtime;	    /* path; NULL: the default */
+	struct strv runtime_args;
+	char *runtime; /* path; NULL: not found */
 	bool has_terminal;
 	json_t *resources;	/* limits set since it was made, or NULL */
 	int64_t oom_kills;	/* of this run, that the record knows */
@@ -94,7 +95,7 @@ struct tasks {
 	char *socket_dir;		 /* state/s */
 	char *runtime_root;		 /* state/runtime */
 	char *shim_path;
-	char *runtime_path; /* or NULL */
+	const struct host *host;
 	char *cgroup_prefix;
 	char boot_id[BOOT_ID_MAX];
 	char *root_path; /* the daemon's root */

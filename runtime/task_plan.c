@@ -15,8 +15,8 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/proc.h"
-#include "runtime/container.h"
 #include "runtime/health.h"
+#include "runtime/spec/host.h"
 #include "runtime/spec/spec.h"
 #include "runtime/task_internal.h"
 #include "runtime/task_stdio.h"
@@ -123,17 +123,35 @@ rootfs_claim(const struct task_plan *plan)
 
 /* --- the whole ---------------------------------------------------------- */
 
+static void
+take_runtime_args(struct task *task, const json_t *runtime)
+{
+	const json_t *args =
+	    json_object_get(json_object_get(runtime, "options"), "args");
+	json_t *arg;
+	size_t i;
+
+	strv_done(&task->runtime_args);
+	json_array_foreach (args, i, arg)
+		strv_add(&task->runtime_args, json_string_value(arg));
+}
+
+/* Where it was at the start, or where it has come to meanwhile. */
 static int
 find_runtime(struct task *task, const json_t *container,
 	     struct skiff_error *err)
 {
-	const char *name =
-	    json_get_text(json_object_get(container, "runtime"), "name");
+	const json_t *runtime = json_object_get(container, "runtime");
+	const char *name = json_get_text(runtime, "name");
+	const struct oci_runtime *known = host_runtime(task->tasks->host, name);
 	struct skiff_error missing = ERROR_INIT;
 	cleanup_free char *path = NULL;
 
-	if (!*name)
-		name = RUNTIME_DEFAULT;
+	take_runtime_args(task, runtime);
+	if (known && known->path) {
+		replace(&task->runtime, known->path);
+		return 0;
+	}
 	if (proc_find(name, &path, &missing) < 0) {
 		(void)err_set(err, SKIFF_UNAVAILABLE,
 			      "there is no OCI runtime %s: install it", name);

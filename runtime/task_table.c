@@ -57,6 +57,7 @@ task_free(struct task *task)
 	json_decref(task->stdio);
 	free(task->cgroups_path);
 	free(task->runtime);
+	strv_done(&task->runtime_args);
 	free(task->rootfs);
 	free(task->socket);
 	free(task->runtime_root);
@@ -209,8 +210,8 @@ task_place(const struct task *task)
 		.task_dir = task->dir,
 		.socket = task->socket,
 		.id = task->id,
-		.runtime =
-		    task->runtime ? task->runtime : task->tasks->runtime_path,
+		.runtime = task->runtime,
+		.runtime_args = &task->runtime_args,
 		.runtime_root = task->runtime_root,
 		.cgroups_path = task->cgroups_path,
 	};

@@ -155,6 +155,21 @@ check_checkpoints(const struct options *options, struct skiff_error *err)
 	return 0;
 }
 
+static void
+tell_runtimes(const struct host *host)
+{
+	if (!host_default_runtime(host))
+		log_warn("neither runc nor crun is in PATH: containers cannot "
+			 "be run");
+	for (size_t i = 0; i < HOST_RUNTIMES; i++) {
+		const struct oci_runtime *runtime = &host->runtimes[i];
+
+		if (runtime->warning)
+			log_warn("%s %s: %s", runtime->name, runtime->version,
+				 runtime->warning);
+	}
+}
+
 static int
 open_tasks(struct daemon *daemon, struct skiff_error *err)
 {
@@ -166,7 +181,7 @@ open_tasks(struct daemon *daemon, struct skiff_error *err)
 		.root = daemon->options->root,
 		.state = daemon->options->state,
 		.shim_path = daemon->options->shim,
-		.runtime_path = daemon->host.runtime_path,
+		.host = &daemon->host,
 		.cgroup_prefix = daemon->host.cgroup_prefix,
 		.criu_path = daemon->options->criu,
 		.trusts_checkpoints =
@@ -181,12 +196,7 @@ open_tasks(struct daemon *daemon, struct skiff_error *err)
 
 	if (check_checkpoints(daemon->options, err) < 0)
 		return -1;
-
-	if (!daemon->host.runtime_path)
-		log_warn("runc is not in PATH: containers cannot be run");
-	else if (daemon->host.runtime_warning)
-		log_warn("runc %s: %s", daemon->host.runtime_version,
-			 daemon->host.runtime_warning);
+	tell_runtimes(&daemon->host);
 	if (tasks_open(&options, &daemon->tasks, err) < 0)
 		return -1;
 	return containers_finish_starts(&containers, daemon->tasks, err);

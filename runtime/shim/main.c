@@ -36,6 +36,7 @@ static struct shim the_shim;
 
 static const struct option long_options[] = {
 	{ "runtime", required_argument, NULL, 'r' },
+	{ "runtime-arg", required_argument, NULL, 'a' },
 	{ "runtime-root", required_argument, NULL, 'R' },
 	{ "id", required_argument, NULL, 'i' },
 	{ "socket", required_argument, NULL, 's' },
@@ -102,6 +103,11 @@ take_argument(struct shim *shim, int c, const char *value)
 	switch (c) {
 	case 'r':
 		shim->runtime = value;
+		return true;
+	case 'a':
+		if (shim->n_runtime_args == SHIM_MAX_ARGS)
+			return false;
+		shim->runtime_args[shim->n_runtime_args++] = value;
 		return true;
 	case 'R':
 		shim->runtime_root = value;
@@ -268,7 +274,8 @@ main(int argc, char **argv)
 	if (!parse_arguments(shim, argc, argv)) {
 		(void)fprintf(
 		    stderr,
-		    "usage: skiff-shim --runtime PATH --runtime-root "
+		    "usage: skiff-shim --runtime PATH "
+		    "[--runtime-arg ARG]... --runtime-root "
 		    "DIR --id ID --socket PATH\n"
 		    "	[--terminal] [--stdin] [--no-log] [--log-size N]\n"
 		    "	[--log-files N] [--in PATH] [--out PATH] [--err PATH]\n"

@@ -19,15 +19,20 @@ void
 shim_runtime_command(struct shim *shim, const char *log,
 		     const char *const words[], struct shim_command *ret)
 {
-	const char *const global[] = {
-		shim->runtime,	"--root", shim->runtime_root, "--log", ret->log,
-		"--log-format", "json",
+	const char *const own[] = {
+		"--root", shim->runtime_root, "--log",
+		ret->log, "--log-format",     "json",
 	};
-	size_t n = ARRAY_SIZE(global);
+	size_t n = 0;
 
 	(void)snprintf(ret->log, sizeof(ret->log), "%s/%s", shim->task_dir,
 		       log);
-	memcpy(ret->argv, global, sizeof(global));
+	/* Ours come later, and a later one counts. */
+	ret->argv[n++] = shim->runtime;
+	for (size_t i = 0; i < shim->n_runtime_args; i++)
+		ret->argv[n++] = shim->runtime_args[i];
+	memcpy(ret->argv + n, own, sizeof(own));
+	n += ARRAY_SIZE(own);
 	while (*words && n < SHIM_MAX_WORDS - 2)
 		ret->argv[n++] = *words++;
 	ret->argv[n++] = shim->id;

@@ -149,10 +149,14 @@ struct shim_checkpoint {
 	char image_path[PATH_MAX]; /* or "" */
 };
 
+#define SHIM_MAX_ARGS 32
+
 struct shim {
 	/* From the command line. */
 	const char *task_dir;
 	const char *runtime;
+	const char *runtime_args[SHIM_MAX_ARGS]; /* before its verb */
+	size_t n_runtime_args;
 	const char *runtime_root;
 	const char *id;
 	const char *socket;
@@ -226,7 +230,7 @@ int shim_runtime_error(struct shim *shim, const char *verb, int status,
 		       struct skiff_error *err);
 
 /* runtime.c */
-#define SHIM_MAX_WORDS 32
+#define SHIM_MAX_WORDS 64
 /*
  * The whole command line, runtime --root R --log L --log-format json WORDS
  * ID, of which words (up to NULL) are given; log is a name in the task's

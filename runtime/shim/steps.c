@@ -49,7 +49,11 @@ begin(struct shim *shim, struct shim_connection *connection,
 static int
 started(struct shim *shim, struct skiff_error *err)
 {
-	shim_init(shim)->phase = SHIM_RUNNING;
+	struct shim_process *init = shim_init(shim);
+
+	/* While the runtime's own "start" ended it may have come to its end. */
+	if (init->phase == SHIM_CREATED)
+		init->phase = SHIM_RUNNING;
 	return fault_hit(FAULT_SHIM_START_AFTER, err) < 0 ? -1 : SHIM_JOB_DONE;
 }
 

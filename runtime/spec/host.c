@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Host facts: one look at the kernel's files and one run of the runtime
+ * Host facts: one look at the kernel's files and one run of each runtime
  * with --version, which costs some milliseconds at start and none later.
  */
 #include "config.h"
@@ -29,22 +29,6 @@
 #include "base/proc.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
-#define VERSION_TEXT_MAX 4096
-#define VERSION_TIMEOUT_MS 10000
-
-/*
- * First patch of each minor version of runc with the fixes of November
- * 2025; a minor below the first row has none, one above the last has all.
- */
-static const struct fixed_version {
-	unsigned int minor;
-	unsigned int patch;
-} fixed_versions[] = { { 2, 8 }, { 3, 3 } };
-
-#define RUNC_WARNING                                                           \
-	"CVE-2025-31133, CVE-2025-52565, CVE-2025-52881 "                      \
-	"(fixed in 1.2.8, 1.3.3, 1.4.0): a hostile image or a container "      \
-	"that shares a volume may reach the host; update runc"
 
 static bool
 is_file_system(const char *path, long magic)
@@ -113,90 +97,6 @@ probe_thermal(struct host *host)
 	globfree(&found);
 }
 
-/* "runc version 1.1.5+ds1\n…": the word at the end of the first line. */
-static void
-take_version(struct host *host, const char *text)
-{
-	size_t len = strcspn(text, "\n");
-	size_t start = len;
-
-	while (start > 0 && text[start - 1] != ' ')
-		start--;
-	(void)snprintf(host->runtime_version, sizeof(host->runtime_version),
-		       "%.*s", (int)(len - start), text + start);
-	host->has_seccomp =
-	    strstr(text, "\nlibseccomp:") || strstr(text, "+SECCOMP");
-}
-
-const char *
-host_runtime_warning(const char *version)
-{
-	unsigned int major, minor, patch;
-	size_t last = ARRAY_SIZE(fixed_versions) - 1;
-
-	if (sscanf(version, "%u.%u.%u", &major, &minor, &patch) != 3)
-		return "its version is not known";
-	if (major != 1)
-		return major < 1 ? RUNC_WARNING : NULL;
-	for (size_t i = 0; i <= last; i++)
-		if (minor == fixed_versions[i].minor)
-			return patch < fixed_versions[i].patch ? RUNC_WARNING
-							       : NULL;
-	return minor < fixed_versions[0].minor ? RUNC_WARNING : NULL;
-}
-
-static int
-run_version(const char *path, char **ret_text, struct skiff_error *err)
-{
-	char *argv[] = { (char *)path, (char *)"--version", NULL };
-	cleanup_close int reader = -1;
-	cleanup_close int writer = -1;
-	cleanup_close int pidfd = -1;
-	cleanup_free char *text = NULL;
-	int pipes[2], status, r;
-	size_t len;
-	pid_t pid;
-
-	if (pipe2(pipes, O_CLOEXEC) < 0)
-		return err_errno(err, errno, "pipe");
-	reader = pipes[0];
-	writer = pipes[1];
-	if (proc_spawn(&(struct proc_options){ .path = path,
-					       .argv = argv,
-					       .stdout_fd = writer },
-		       &pid, &pidfd, err) < 0)
-		return -1;
-	(void)close(STEAL_FD(writer));
-	r = fs_read_fd(reader, VERSION_TEXT_MAX, &text, &len, err);
-	(void)close(STEAL_FD(reader));
-	if (proc_wait(pidfd, deadline_in_ms(VERSION_TIMEOUT_MS), &status, err) <
-		0 ||
-	    r < 0)
-		return -1;
-	if (status != 0)
-		return err_set(err, SKIFF_UNAVAILABLE, "exit status %d",
-			       status);
-	*ret_text = STEAL_PTR(text);
-	return 0;
-}
-
-static void
-probe_runtime(struct host *host)
-{
-	struct skiff_error err = ERROR_INIT;
-	cleanup_free char *path = NULL;
-	cleanup_free char *text = NULL;
-
-	if (proc_find("runc", &path, &err) < 0 ||
-	    run_version(path, &text, &err) < 0) {
-		log_failure(LOG_WARN, &err, "runc --version");
-		return;
-	}
-	take_version(host, text);
-	host->runtime_path = STEAL_PTR(path);
-	host->runtime_warning = host_runtime_warning(host->runtime_version);
-}
-
 void
 host_keep_private(struct host *host, const char *dir)
 {
@@ -224,14 +124,16 @@ host_probe(const char *root_path, struct host *ret_host,
 	probe_cgroups(ret_host);
 	probe_rights(ret_host);
 	probe_thermal(ret_host);
-	probe_runtime(ret_host);
+	for (size_t i = 0; i < HOST_RUNTIMES; i++)
+		oci_runtime_probe(oci_runtime_names[i], &ret_host->runtimes[i]);
 	return 0;
 }
 
 void
 host_done(struct host *host)
 {
-	free(host->runtime_path);
+	for (size_t i = 0; i < HOST_RUNTIMES; i++)
+		oci_runtime_done(&host->runtimes[i]);
 	strv_done(&host->thermal_paths);
 	strv_done(&host->private_dirs);
 	*host = (struct host){ 0 };
@@ -256,4 +158,35 @@ host_has_huge_pages(const char *size)
 	path = xasprintf("/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB",
 			 number);
 	return access(path, F_OK) == 0;
+}
+
+const struct oci_runtime *
+host_runtime(const struct host *host, const char *name)
+{
+	for (size_t i = 0; i < HOST_RUNTIMES; i++) {
+		const struct oci_runtime *runtime = &host->runtimes[i];
+
+		if (runtime->name &&
+		    (strcmp(runtime->name, name) == 0 ||
+		     (runtime->path && strcmp(runtime->path, name) == 0)))
+			return runtime;
+	}
+	return NULL;
+}
+
+const struct oci_runtime *
+host_default_runtime(const struct host *host)
+{
+	for (size_t i = 0; i < HOST_RUNTIMES; i++)
+		if (host->runtimes[i].path)
+			return &host->runtimes[i];
+	return NULL;
+}
+
+bool
+host_runtime_has_seccomp(const struct host *host, const char *name)
+{
+	const struct oci_runtime *runtime = host_runtime(host, name);
+
+	return !runtime || runtime->has_seccomp;
 }

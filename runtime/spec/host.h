@@ -11,6 +11,9 @@
 
 #include "base/error.h"
 #include "base/strv.h"
+#include "runtime/spec/oci_runtime.h"
+
+#define HOST_RUNTIMES 2 /* of oci_runtime_names */
 
 enum cgroup_mode { CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 
@@ -22,11 +25,7 @@ struct host {
 	int oom_score_adj;     /* the lowest that a container may have, >= 0 */
 	uint64_t rlimit_hard[RLIM_NLIMITS]; /* the daemon's own */
 	char kernel[65];		    /* "6.1.0-18-amd64" */
-	char *runtime_path;		    /* runc; NULL when there is none */
-	char runtime_version[64];	    /* "1.1.5+ds1" */
-	bool has_seccomp;		    /* the runtime was built with it */
-	/* Known holes of that version, for people; or NULL. */
-	const char *runtime_warning;
+	struct oci_runtime runtimes[HOST_RUNTIMES];
 	struct strv thermal_paths; /* …/cpuN/thermal_throttle to mask */
 	/* The daemon's root and state: nothing of them goes into a container.
 	 */
@@ -47,5 +46,10 @@ void host_keep_private(struct host *host, const char *dir);
 void host_done(struct host *host);
 /* size as in the OCI's hugepageLimits: "2MB", "1GB". */
 bool host_has_huge_pages(const char *size);
-/* What is known against a version of runc, or NULL. */
-const char *host_runtime_warning(const char *version);
+/* By name or path; NULL for one that was not asked. */
+const struct oci_runtime *host_runtime(const struct host *host,
+				       const char *name);
+/* The best that there is, or NULL. */
+const struct oci_runtime *host_default_runtime(const struct host *host);
+/* One that was not asked is believed to be able to. */
+bool host_runtime_has_seccomp(const struct host *host, const char *name);

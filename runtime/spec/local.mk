@@ -6,6 +6,7 @@ libruntime_a_SOURCES += \
 	%D%/health.c %D%/health.h \
 	%D%/host.c %D%/host.h \
 	%D%/mounts.c \
+	%D%/oci_runtime.c %D%/oci_runtime.h \
 	%D%/process.c %D%/process.h \
 	%D%/resources.c \
 	%D%/restart_policy.c %D%/restart_policy.h \

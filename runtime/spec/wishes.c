@@ -134,6 +134,27 @@ decode_capabilities(struct wishes *wishes, struct json_faults *faults)
 }
 
 static void
+check_runtime_arg(const char *arg, size_t i, struct json_faults *faults)
+{
+	static const char *const own[] = { "-root", "-log", "-log-format" };
+	size_t dashes = strspn(arg, "-");
+
+	if (dashes == 0 || !arg[dashes]) {
+		wish_fault_at(faults, "runtime/options/args", i,
+			      "must be an option, such as --debug");
+		return;
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(own); k++) {
+		size_t len = strlen(own[k]);
+
+		if (strncmp(arg + dashes - 1, own[k], len) == 0 &&
+		    (arg[dashes - 1 + len] == '=' || !arg[dashes - 1 + len]))
+			wish_fault_at(faults, "runtime/options/args", i,
+				      "is the daemon's own to give");
+	}
+}
+
+static void
 decode_runtime(struct wishes *wishes, struct json_faults *faults)
 {
 	struct wish_runtime runtime = { 0 };
@@ -151,9 +172,7 @@ decode_runtime(struct wishes *wishes, struct json_faults *faults)
 		json_fault(faults, "/runtime/options/args",
 			   "more than %d arguments", RUNTIME_ARGS_MAX);
 	for (size_t i = 0; i < wishes->runtime_args.n; i++)
-		if (*wishes->runtime_args.items[i] != '-')
-			wish_fault_at(faults, "runtime/options/args", i,
-				      "must be an option, such as --debug");
+		check_runtime_arg(wishes->runtime_args.items[i], i, faults);
 	name = wishes->runtime_name;
 	if (!name || !*name)
 		return;

@@ -73,7 +73,10 @@ def listed(s, path, key, value):
 @test
 def of_the_daemon_itself():
     s = the_daemon()
-    for path in ("/", "/healthz", "/readyz", "/openapi.json", "/v1/version"):
+    s.get("/v1/plugins?status=none", expect=400)
+    s.get("/v1/plugins/runtime/none", expect=404)
+    for path in ("/", "/healthz", "/readyz", "/openapi.json", "/v1/version",
+                 "/v1/plugins", "/v1/plugins/runtime/runc"):
         body = s.get(path).body
         head = s.api("HEAD", path, expect=200)
         equal(head.headers["Content-Length"], str(len(body)), path)

@@ -115,7 +115,7 @@ def pointers(problem):
 
 
 GOOD = {"ns": "default", "id": "none", "name": "none", "key": "none",
-        "digest": ABSENT, "snapshotter": "overlay"}
+        "digest": ABSENT, "snapshotter": "overlay", "type": "runtime"}
 
 
 def body_of(operation):

@@ -35,8 +35,10 @@ api_tests = \
 	%D%/bad_requests.py \
 	%D%/container_start.py \
 	%D%/daemon_recovery.py \
+	%D%/bad_specs.py \
 	%D%/daemon_start.py \
 	%D%/health.py \
+	%D%/runtime_crun.py \
 	%D%/restart_policy.py \
 	%D%/stdio_attach.py \
 	%D%/stdio_execs.py \

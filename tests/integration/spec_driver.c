@@ -48,17 +48,19 @@ make(const char *rootfs, const char *task_dir, const char *text,
 	wishes_check_host(&wishes, &host, &faults);
 	if (json_faults_to_error(&faults, err) < 0 ||
 	    rootfs_view_open(&dirs, &view, err) < 0 ||
-	    spec_build(&(struct spec_request){ .host = &host,
-					       .ns = "default",
-					       .id = wishes.id,
-					       .wishes = &wishes,
-					       .image = &image,
-					       .view = view,
-					       .has_seccomp =
-						   host.has_seccomp },
-		       &spec, err) < 0)
+	    spec_build(
+		&(struct spec_request){ .host = &host,
+					.ns = "default",
+					.id = wishes.id,
+					.wishes = &wishes,
+					.image = &image,
+					.view = view,
+					.has_seccomp =
+					    host.runtimes[0].has_seccomp },
+		&spec, err) < 0)
 		return -1;
-	return bundle_make(&(struct bundle_request){ .task_dir = task_dir,
+	return bundle_make(&(struct bundle_request){ .boot_id = "none",
+						     .task_dir = task_dir,
 						     .spec = spec },
 			   err);
 }

@@ -496,11 +496,18 @@ signals_have_names_and_numbers(void)
 static void
 bad_runtimes_are_known(void)
 {
-	CHECK(host_runtime_warning("1.1.5+ds1"));
-	CHECK(host_runtime_warning("1.2.7") && !host_runtime_warning("1.2.8"));
-	CHECK(host_runtime_warning("1.3.2") && !host_runtime_warning("1.3.3"));
-	CHECK(!host_runtime_warning("1.4.0") && !host_runtime_warning("2.0.0"));
-	CHECK(host_runtime_warning("what"));
+	CHECK(oci_runtime_warning("runc", "1.1.5+ds1"));
+	CHECK(oci_runtime_warning("runc", "1.2.7") &&
+	      !oci_runtime_warning("runc", "1.2.8"));
+	CHECK(oci_runtime_warning("runc", "1.3.2") &&
+	      !oci_runtime_warning("runc", "1.3.3"));
+	CHECK(!oci_runtime_warning("runc", "1.4.0") &&
+	      !oci_runtime_warning("runc", "2.0.0"));
+	CHECK(oci_runtime_warning("runc", "what"));
+	CHECK(oci_runtime_warning("crun", "1.19") &&
+	      oci_runtime_warning("crun", "1.26"));
+	CHECK(!oci_runtime_warning("crun", "1.8.1") &&
+	      !oci_runtime_warning("crun", "1.27"));
 }
 
 TESTS(TEST(every_fault_is_told_by_pointer), TEST(limits_have_bounds),

@@ -317,6 +317,10 @@ names_ports_and_times_are_checked(void)
 	CHECK_FAULTS("'runtime':{'name':'runc','options':{'args':['x'],"
 		     "'root':'/'}}",
 		     "/runtime/options/root /runtime/options/args/0");
+	CHECK_FAULTS("'runtime':{'name':'runc','options':{'args':['--root',"
+		     "'--log=/x','-root=/x','--','--rootless=true']}}",
+		     "/runtime/options/args/0 /runtime/options/args/1 "
+		     "/runtime/options/args/2 /runtime/options/args/3");
 }
 
 static void

@@ -1,0 +1,218 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runtimes: crun beside runc, any other by its path, with options of their
+own; what /v1/plugins says of them.
+
+crun refuses the hybrid layout of cgroups, so the daemon runs in a mount
+namespace without it: crun then sees v1 alone.
+"""
+import stat
+
+from skifftest import *
+
+needs("root", "runc", "crun", "unshare", "skopeo", "docker-registry")
+
+N = "/v1/namespaces/default"
+UNIFIED = "/sys/fs/cgroup/unified"
+LEAVE = "umount %s 2>/dev/null; exec \"$0\" \"$@\"" % UNIFIED
+
+
+class PlainDaemon(Daemon):
+    """One that sees no hybrid cgroups."""
+
+    def command(self):
+        return ["unshare", "--mount", "--propagation", "private",
+                "sh", "-c", LEAVE] + super().command()
+
+
+def image(s):
+    name = "%s/t/busybox:1" % the_registry().host
+    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
+        s.pull(the_registry().push(busybox(), "t/busybox:1"))
+    return name
+
+
+def remove(s, *ids):
+    for id in ids:
+        s.delete("%s/containers/%s?force=true" % (N, id))
+
+
+def log(s, id):
+    return s.get("%s/tasks/%s/logs" % (N, id)).text
+
+
+_plain = None
+
+
+def plain():
+    global _plain
+    if not _plain:
+        _plain = PlainDaemon("plain").start()
+    return _plain
+
+
+CRUN = {"name": "crun"}
+
+
+@test
+def crun_runs_a_container_from_create_to_delete():
+    s = plain()
+    at = s.revision()
+    task = s.run("c", image(s), ["sh", "-c", "echo out; echo err >&2; exit 3"],
+                 runtime=CRUN)
+    equal(task["state"], "running")
+    equal(s.wait_task("c")["exit_status"], 3)
+    equal(sorted(log(s, "c").split()), ["err", "out"])
+    equal(s.delete(N + "/tasks/c", expect=200).json["exit_status"], 3)
+    equal([e["topic"] for e in s.events(at) if e["topic"].startswith("/tasks")],
+          ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"])
+    equal(os.listdir(s.state + "/runtime/default"), [])
+    remove(s, "c")
+
+
+@test
+def a_created_task_of_crun_waits_for_its_start():
+    s = plain()
+    s.post(N + "/containers", {"id": "w", "image": image(s), "runtime": CRUN,
+                               "args": ["sh", "-c", "echo on; sleep 1000"]},
+           expect=201)
+    s.post(N + "/tasks", {"container": "w"}, expect=201)
+    equal(log(s, "w"), "")
+    s.post(N + "/tasks/w/start")
+    until(lambda: log(s, "w") == "on\n", "its output")
+    # crun itself takes it for running, and executes in it.
+    answer = subprocess.run(
+        ["unshare", "-m", "sh", "-c", LEAVE, "crun", "--root",
+         s.state + "/runtime/default", "state", "w"],
+        capture_output=True, text=True)
+    equal(json.loads(answer.stdout)["status"], "running")
+    s.post(N + "/tasks/w/kill", {"signal": "TERM"}, expect=None)
+    s.post(N + "/tasks/w/kill", {"signal": "KILL"}, expect=None)
+    equal(s.wait_task("w")["exit_status"] & 128, 128)
+    remove(s, "w")
+
+
+@test
+def crun_keeps_limits_terminals_and_users():
+    s = plain()
+    s.run("l", image(s), ["sh", "-c", "id -u; tty; ulimit -n; "
+                          "cat /sys/fs/cgroup/pids/pids.max; "
+                          "grep -E 'NoNew|Seccomp:' /proc/self/status"],
+          runtime=CRUN, terminal=True, user="123",
+          resources={"pids": 32, "memory": 64 << 20},
+          rlimits=[{"type": "nofile", "soft": 100, "hard": 100}])
+    equal(s.wait_task("l")["exit_status"], 0)
+    equal(log(s, "l").split(), ["123", "/dev/pts/0", "100", "32",
+                                "NoNewPrivs:", "1", "Seccomp:", "2"])
+    remove(s, "l")
+
+
+@test
+def what_crun_cannot_run_is_told_as_with_runc():
+    s = plain()
+    for runtime in ("runc", "crun"):
+        s.post(N + "/containers", {"id": "bad", "image": image(s),
+                                   "runtime": {"name": runtime},
+                                   "args": ["/no/such/binary"]}, expect=201)
+        problem = s.post(N + "/tasks", {"container": "bad"}, expect=409).json
+        equal((runtime, problem["reason"]), (runtime, "executable_not_found"))
+        check("/no/such/binary" in problem["detail"], problem)
+        s.get(N + "/tasks/bad", expect=404)
+        remove(s, "bad")
+
+
+@test
+def a_restarted_daemon_knows_the_tasks_of_crun():
+    s = plain()
+    for id, runtime in (("r1", "crun"), ("r2", "runc"), ("r3", "crun")):
+        s.run(id, image(s), ["sleep", "1000"], runtime={"name": runtime})
+    pid = s.get(N + "/tasks/r3").json["pid"]
+    s.kill9()
+    os.kill(pid, signal.SIGKILL)
+    s.start()
+    equal(s.wait_task("r3")["exit_status"], 137)
+    for id in ("r1", "r2"):
+        equal(s.get(N + "/tasks/" + id).json["state"], "running")
+        s.post(N + "/tasks/%s/kill" % id, {"signal": "KILL"})
+        equal(s.wait_task(id)["exit_status"], 137)
+    remove(s, "r1", "r2", "r3")
+
+
+@test
+def any_runtime_may_be_named_by_its_path_with_options():
+    """A script that notes how it is run, and runs runc."""
+    s = plain()
+    path, notes = scratch("runtime"), scratch("notes")
+    with open(path, "w") as f:
+        f.write("#!/bin/sh\necho \"$@\" >>%s\nexec %s \"$@\"\n" % (
+            notes, shutil.which("runc")))
+    os.chmod(path, 0o755)
+    wish = {"name": path, "options": {"args": ["--debug"]}}
+    s.run("p", image(s), ["true"], runtime=wish)
+    equal(s.wait_task("p")["exit_status"], 0)
+    equal(s.get(N + "/containers/p").json["runtime"], wish)
+    remove(s, "p")
+    with open(notes) as f:
+        lines = f.read().splitlines()
+    check(all(line.startswith("--debug --root ") for line in lines), lines)
+    verbs = [next(w for w in line.split() if w in (
+        "create", "start", "delete", "kill", "state")) for line in lines]
+    equal((verbs[:2], verbs[-1]), (["create", "start"], "delete"))
+    problem = s.post(N + "/containers", {
+        "image": image(s), "runtime": {"name": "/no/such/runtime"}},
+        expect=400).json
+    equal(problem["field"], "/runtime/name")
+    os.chmod(path, stat.S_IRUSR)
+    s.post(N + "/containers", {"image": image(s), "runtime": {"name": path}},
+           expect=400)
+
+
+@test
+def plugins_say_what_there_is():
+    s = plain()
+    items = s.get("/v1/plugins").json["items"]
+    by_name = {"%s/%s" % (p["type"], p["id"]): p for p in items}
+    equal(len(by_name), len(items))
+    for plugin in items:
+        for other in plugin["requires"]:
+            check(other in by_name, plugin)
+    runc, crun = by_name["runtime/runc"], by_name["runtime/crun"]
+    equal((runc["status"], crun["status"]), ("ok", "ok"))
+    equal(runc["exports"]["path"], shutil.which("runc"))
+    check(crun["exports"]["version"][0].isdigit(), crun)
+    check("default" in runc["capabilities"], runc)
+    check("seccomp" in crun["capabilities"], crun)
+    one = s.get("/v1/plugins/runtime/runc").json
+    knows = subprocess.run(["runc", "features"],
+                           capture_output=True).returncode == 0
+    equal("features" in one, knows)
+    equal([p["id"] for p in
+           s.get("/v1/plugins?type=runtime&status=ok").json["items"]],
+          ["runc", "crun"])
+    s.get("/v1/plugins?status=fine", expect=400)
+    s.get("/v1/plugins/runtime/none", expect=404)
+    with open(s.log) as log_file:
+        text = log_file.read()
+    equal("warn runc" in text, "warning" in runc)
+
+
+@test
+def a_runtime_that_cannot_be_used_is_told_with_the_reason():
+    if not os.path.exists(UNIFIED):
+        skip("this host has no hybrid cgroups")
+    s = the_daemon()
+    crun = s.get("/v1/plugins/runtime/crun").json
+    equal(crun["status"], "error")
+    check("hybrid" in crun["reason"], crun)
+    with Daemon("alone", env={"PATH": "/nowhere"}) as alone:
+        items = alone.get("/v1/plugins?type=runtime").json["items"]
+        equal([p["status"] for p in items], ["skipped", "skipped"])
+        check("no OCI runtime" not in items[0]["reason"], items)
+        check("runtime: not found" in alone.get("/readyz").text)
+
+
+try:
+    main()
+finally:
+    for daemon in list(Daemon.all):
+        daemon.destroy()
