@@ -206,6 +206,12 @@ task_plan_make(struct task *task, struct task_plan *ret_plan,
 	if (plan_stdio(task, plan.container, err) < 0)
 		return -1;
 	plan_terminal(task, spec);
+	if (task->has_terminal &&
+	    json_is_string(json_object_get(task->stdio, "stdin"))) {
+		(void)err_set(err, SKIFF_INVALID_ARGUMENT,
+			      "a terminal takes its input from the API alone");
+		return err_field(err, "/stdio/stdin");
+	}
 	replace(&task->cgroups_path, spec_cgroups_path(spec));
 	health_configure(task, plan.container);
 	*ret_plan = plan;

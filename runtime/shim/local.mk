@@ -21,6 +21,7 @@ skiff_shim_SOURCES = \
 	%D%/reap.c \
 	%D%/rootfs.c \
 	%D%/runtime.c \
+	%D%/sink.c \
 	%D%/spawn.c \
 	%D%/stdio.c \
 	%D%/steps.c \

@@ -16,7 +16,8 @@ enum {
 	AT_LISTEN,
 	AT_CONNECTIONS,
 	AT_JOBS = AT_CONNECTIONS + SHIM_MAX_CONNECTIONS,
-	AT_OUTPUTS = AT_JOBS + SHIM_MAX_JOBS,
+	AT_SINKS = AT_JOBS + SHIM_MAX_JOBS,
+	AT_OUTPUTS = AT_SINKS + 2,
 	N_PLACES = AT_OUTPUTS + 2 * SHIM_MAX_PROCESSES,
 };
 
@@ -34,6 +35,8 @@ timeout_ms(const struct shim *shim)
 
 	if (shim->must_reap)
 		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(shim->sinks); i++)
+		sooner(&soonest, shim->sinks[i].look_again);
 	for (size_t i = 0; i < shim->jobs_end; i++)
 		if (shim->jobs[i].step)
 			sooner(&soonest, shim->jobs[i].deadline);
@@ -86,6 +89,10 @@ fill(const struct shim *shim, struct pollfd fds[N_PLACES])
 		fds[AT_JOBS + i] =
 		    wants(has_fd ? shim->jobs[i].fd : -1, POLLIN);
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(shim->sinks); i++)
+		fds[AT_SINKS + i] =
+		    wants(shim->sinks[i].is_full ? shim->sinks[i].fd : -1,
+			  POLLOUT);
 	for (size_t i = 0; i < shim->processes_end; i++) {
 		const struct shim_process *process = &shim->processes[i];
 
@@ -129,10 +136,14 @@ shim_turn(struct shim *shim)
 	if (poll(fds, n, timeout_ms(shim)) < 0)
 		return;
 	pump(shim, fds + AT_OUTPUTS, n - AT_OUTPUTS);
+	for (size_t i = 0; i < ARRAY_SIZE(shim->sinks); i++)
+		if (fds[AT_SINKS + i].revents)
+			shim->sinks[i].is_full = false;
 	if (fds[AT_SIGNAL].revents || shim->must_reap)
 		shim_reap(shim);
 	shim_jobs_step(shim);
 	shim_processes_settle(shim);
+	shim_sinks_feed(shim);
 	shim_rest(shim);
 	/* What is asked now begins, at the latest, in the next turn. */
 	serve(shim, fds + AT_CONNECTIONS);

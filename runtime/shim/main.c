@@ -81,6 +81,8 @@ init_shim(struct shim *shim)
 	shim->signal_fd = -1;
 	shim->listen_fd = -1;
 	shim->oom_fd = -1;
+	shim->file_fd = -1;
+	shim->sinks[0].fd = shim->sinks[1].fd = -1;
 	shim->log_max_size = SHIM_LOG_SIZE;
 	shim->log_max_files = SHIM_LOG_FILES;
 	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++)
@@ -215,6 +217,7 @@ create(struct shim *shim, struct skiff_error *err)
 	closep(&shim->rootfs_fd);
 	shim->rootfs_fd = -1;
 	if ((init->has_log && shim_log_open(shim, "", &init->log, err) < 0) ||
+	    shim_sink_open(shim, err) < 0 ||
 	    shim_runtime_create(shim, err) < 0 ||
 	    shim_adopt_init(shim, err) < 0 ||
 	    fault_hit(FAULT_SHIM_LISTEN, err) < 0 ||

@@ -43,9 +43,14 @@ shim_output_open_pipes(struct shim *shim, struct shim_process *process,
 		       int ret_child[3], struct skiff_error *err)
 {
 	ret_child[0] = shim->null_fd;
-	if (process->has_stdin &&
+	if (process->paths[0] &&
+	    shim_sink_open_input(process, &ret_child[0], err) < 0)
+		return -1;
+	if (!process->paths[0] && process->has_stdin &&
 	    open_pipe(1, &process->stdin_fd, &ret_child[0], err) < 0)
 		return -1;
+	if (!process->has_log && process->paths[1])
+		return shim_sink_open_files(process, ret_child, err);
 	if (open_pipe(0, &process->outputs[0].fd, &ret_child[1], err) < 0 ||
 	    open_pipe(0, &process->outputs[1].fd, &ret_child[2], err) < 0)
 		return -1;
@@ -183,7 +188,12 @@ pump_terminal(struct shim *shim, struct shim_process *process,
 	/* EIO: nobody has the other side any more. */
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		close_output(process, output);
-	if (n <= 0 || !process->has_log)
+	if (n <= 0)
+		return;
+	if (process == shim_init(shim) && shim->file_fd >= 0)
+		/* Nobody is there to be told that a disk is full. */
+		(void)!write(shim->file_fd, shim_scratch, (size_t)n);
+	if (!process->has_log)
 		return;
 	(void)shim_log_room(shim, process->dir, log, (size_t)n);
 	if (shim_log_tell_gap(log, output) &&

@@ -24,6 +24,7 @@
  * reap.c       children that ended
  * log.c        a log and its index
  * output.c     pipes or terminal to the log
+ * sink.c       files and FIFOs of the host
  * stdio.c      the other way: input and window size
  * files.c      small files without allocation
  * control.c    the socket: requests of docs/SHIM_PROTOCOL.md
@@ -62,6 +63,21 @@ struct shim_log {
 	uint64_t offset;
 	uint64_t index_offset;
 	uint64_t lost_bytes;
+};
+
+/* A FIFO that is fed out of init's log. */
+struct shim_sink {
+	int fd; /* -1: there is none */
+	uint8_t stream;
+	bool is_full; /* until it can be written to again */
+	/* Where it is in the log. */
+	uint32_t number;
+	uint64_t base;
+	uint64_t record;
+	uint32_t within;
+	int data_fd;
+	int index_fd;
+	struct deadline look_again;
 };
 
 struct shim_output {
@@ -182,6 +198,9 @@ struct shim {
 	bool is_deleted;    /* answered; time to go */
 	bool must_reap;	    /* children were left, without a signal to come */
 	uint32_t n_serials; /* connections there ever were */
+
+	struct shim_sink sinks[2];
+	int file_fd; /* that a terminal's output goes to, or -1 */
 
 	struct shim_connection connections[SHIM_MAX_CONNECTIONS];
 	size_t n_strays;
@@ -387,6 +406,17 @@ void shim_output_pump(struct shim *shim, struct shim_process *process,
 		      struct shim_output *output);
 /* Tells the last gaps and closes all, stdin and log too. */
 void shim_output_close(struct shim_process *process);
+
+/* sink.c */
+/* Opens what init's output is to be copied to; its log is open. */
+int shim_sink_open(struct shim *shim, struct skiff_error *err);
+/* The process's own descriptors of paths. */
+int shim_sink_open_input(struct shim_process *process, int *ret_child,
+			 struct skiff_error *err);
+int shim_sink_open_files(struct shim_process *process, int ret_child[3],
+			 struct skiff_error *err);
+/* Moves what there is room for. */
+void shim_sinks_feed(struct shim *shim);
 
 /* stdio.c */
 int shim_stdio_resize(struct shim_process *process, uint32_t rows,
