@@ -43,6 +43,7 @@ api_tests = \
 	%D%/stdio_attach.py \
 	%D%/stdio_execs.py \
 	%D%/stdio_input.py \
+	%D%/stdio_logs.py \
 	%D%/stdio_modes.py \
 	%D%/stdio_output.py \
 	%D%/task_limits.py \
