@@ -219,8 +219,10 @@ bring_up(struct task *task, struct skiff_error *err, bool *ret_is_up)
 			task_write_exit(task, &exit);
 		return;
 	}
-	json_decref(task->resources);
-	task->resources = NULL;
+	if (task->is_restart_asked) {
+		json_decref(task->resources);
+		task->resources = NULL;
+	}
 	task->state = TASK_RUNNING;
 	task->is_start_unsaid = task->is_restart_unsaid = true;
 	(void)fault_hit(FAULT_TASK_START_AFTER, &unsaid);

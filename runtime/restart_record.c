@@ -39,15 +39,12 @@ update(struct tx *tx, const struct task *task, json_t *object, const char *verb,
 static void
 forget_run(const struct task *task, json_t *object)
 {
-	static const char *const of_a_run[] = { "exit_status",
-						"exited_at",
-						"started_at",
-						"reason",
-						"stop_requested_at",
-						"kill_at",
-						"restart_requested_at",
-						"oom_kills",
-						"resources" };
+	static const char *const of_a_run[] = {
+		"exit_status",		"exited_at",
+		"started_at",		"reason",
+		"stop_requested_at",	"kill_at",
+		"restart_requested_at", "oom_kills"
+	};
 	json_t *restart = json_object_get(object, "restart");
 
 	for (size_t i = 0; i < ARRAY_SIZE(of_a_run); i++)
@@ -56,8 +53,10 @@ forget_run(const struct task *task, json_t *object)
 	(void)json_object_set_new(object, "execs", json_array());
 	(void)json_object_del(restart, "at");
 	(void)json_object_del(restart, "error");
-	if (task->is_restart_asked)
-		(void)json_object_del(object, "restart");
+	if (!task->is_restart_asked)
+		return;
+	(void)json_object_del(object, "restart");
+	(void)json_object_del(object, "resources");
 }
 
 static int

@@ -134,8 +134,8 @@ int task_resume(struct tasks *tasks, const char *ns, const char *id,
  */
 void task_limits_check(const json_t *resources, struct json_faults *faults);
 /*
- * Sets limits of a task that has not ended, all or none; they hold for its
- * later runs, too. Given to task_limits_check() before.
+ * Sets limits of a task that has not ended, all or none. They hold until a
+ * person restarts it, or it is deleted. Given to task_limits_check() before.
  * SKIFF_FAILED_PRECONDITION, reason limit_below_use: it uses more.
  */
 int task_update(struct tasks *tasks, const char *ns, const char *id,

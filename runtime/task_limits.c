@@ -2,8 +2,9 @@
 /*
  * Limits of a task that runs. The daemon writes them into the cgroups
  * itself, so that they can also be lifted, whatever the runtime, and reads
- * them back. The record keeps them: another run of the task, which is made
- * from its container's document, gets them before it is started.
+ * them back. The record keeps them: a run that the restart policy makes of
+ * the container's document gets them before it is started, so that no task
+ * shakes them off by ending.
  */
 #include "config.h"
 
@@ -261,6 +262,8 @@ task_limits_begin(struct task *task, const json_t *spec,
 {
 	const json_t *resources =
 	    json_object_get(json_object_get(spec, "linux"), "resources");
+	/* Who restarts it wants the container as it is now. */
+	bool has_own = task->resources && !task->is_restart_asked;
 	const json_t *cpu = json_object_get(resources, "cpu");
 	struct cgroup_limits limits = CGROUP_LIMITS_INIT;
 	struct cgroup_dirs dirs;
@@ -269,13 +272,13 @@ task_limits_begin(struct task *task, const json_t *spec,
 	limits.pids = positive(json_object_get(resources, "pids"), "limit");
 	limits.cpu_quota_us = positive(cpu, "quota");
 	/* A runtime may be asked for no cgroup at all. */
-	if (!task->resources && limits.memory < 0 && limits.pids < 0 &&
+	if (!has_own && limits.memory < 0 && limits.pids < 0 &&
 	    limits.cpu_quota_us < 0)
 		return 0;
 	if (task_cgroups(task, &dirs, err) < 0 ||
 	    cgroup_limits_check(&dirs, &limits, err) < 0)
 		return -1;
-	if (!task->resources)
+	if (!has_own)
 		return 0;
 	take_limits(task->resources, &limits);
 	return cgroup_limits_set(&dirs, &limits, err);

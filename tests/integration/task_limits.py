@@ -158,7 +158,7 @@ def labels_and_limits_go_together_and_apart():
 
 
 @test
-def another_run_of_the_task_has_them_too():
+def a_run_that_the_policy_makes_has_them_too():
     s = the_daemon()
     run(s, "again", ["sleep", "1000"], restart_policy="always",
         resources={"memory": 64 * MIB, "pids": 50})
@@ -175,6 +175,11 @@ def another_run_of_the_task_has_them_too():
     found = limits(again["pid"])
     equal(found["pids"], "40")
     check(is_none(found["memory"]), found)
+    # Who restarts it wants the container as it is.
+    done = s.post(task("again", "/restart"), {"timeout": 0}).json
+    check("resources" not in done, done)
+    found = limits(done["pid"])
+    equal((found["pids"], found["memory"]), ("50", str(64 * MIB)))
     remove(s, "again")
 
 
