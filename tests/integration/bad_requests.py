@@ -52,6 +52,9 @@ def what_is_not_there_is_not_found_by_kind_and_id():
             problem = ask(operation.method, path, body_of(operation), 404)
             equal(problem["code"], "not_found", path)
             kind = path.split("/")[4 if own else 2].rstrip("s")
+            # Of an exec, its task or itself is what is missing.
+            if "/execs/" in path and problem["object"]["kind"] == "exec":
+                kind = "exec"
             equal((problem["object"]["kind"], problem["object"]["id"]),
                   (kind, GOOD[own[0]] if own else "nowhere"), path)
             if own:
@@ -103,8 +106,10 @@ def query_values_are_checked():
             key = parameter["name"]
             for text in BAD_VALUES[key]:
                 path = path_of(operation)
-                # A task must be there for its logs to be looked at.
-                expect = (400, 404) if path.endswith("/logs") else 400
+                # A task must be there for its logs to be looked at, or its
+                # execs.
+                expect = ((400, 404) if path.endswith("/logs") or
+                          "/execs" in path else 400)
                 ask(operation.method, "%s?%s=%s" % (path, key, text),
                     body_of(operation), expect)
             if operation.method == "GET":
@@ -132,6 +137,7 @@ BAD_VALUES = {
     "since": DURATIONS + ["2026-13-01T00:00:00Z", "yesterday"],
     "until": DURATIONS + ["2026-13-01T00:00:00Z", "yesterday"],
     "stream": ["", "stdin", "STDOUT", "both,"],
+    "remove": BOOLEANS, "max_output": NUMBERS + ["16777217"],
     "stdin": BOOLEANS, "eof": BOOLEANS,
     "detach_keys": ["ctrl-", "ctrl-p,", ",", "alt-x", "%00"],
 }

@@ -64,9 +64,19 @@ BODIES = {
     "tasks_stop": (N + "/tasks/none/stop", {"signal": 15, "timeout": 1}),
     "tasks_close_stdin": (N + "/tasks/none/close-stdin", {}),
     "tasks_resize": (N + "/tasks/none/resize", {"width": 1, "height": 1}),
+    "tasks_checkpoint": (N + "/tasks/none/checkpoint", {}),
+    "execs_create": (N + "/tasks/none/execs", dict(
+        LABELS, args=["true"], env=["A=b"], stdio={"mode": "null"})),
+    "execs_start": (N + "/tasks/none/execs/none/start", {}),
+    "execs_kill": (N + "/tasks/none/execs/none/kill", {"signal": 15}),
+    "execs_close_stdin": (N + "/tasks/none/execs/none/close-stdin", {}),
+    "execs_resize": (N + "/tasks/none/execs/none/resize",
+                     {"width": 1, "height": 1}),
 }
 NEEDS_NO_BODY = ("tasks_start", "tasks_kill", "tasks_pause", "tasks_resume",
-                 "tasks_restart", "tasks_stop", "tasks_close_stdin")
+                 "tasks_restart", "tasks_stop", "tasks_close_stdin",
+                 "tasks_checkpoint", "execs_start", "execs_kill",
+                 "execs_close_stdin")
 
 the_contract = Contract()
 _numbers = itertools.count(1)
@@ -115,7 +125,8 @@ def pointers(problem):
 
 
 GOOD = {"ns": "default", "id": "none", "name": "none", "key": "none",
-        "digest": ABSENT, "snapshotter": "overlay", "type": "runtime"}
+        "digest": ABSENT, "snapshotter": "overlay", "type": "runtime",
+        "exec": "none", "eid": "none"}
 
 
 def body_of(operation):
