@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An exec in one call: started by a worker, waited for without a thread,
- * its output read from its log when it has ended. The log is opened at the
- * start, since the exec's files are gone when it has ended.
+ * its output read from its log when it has ended. The log is opened before
+ * anyone hears of the start, since its files go with the exec's end.
  */
 #include "config.h"
 
@@ -22,6 +22,7 @@
 #include "runtime/logs/reader.h"
 #include "runtime/spec/process.h"
 #include "runtime/task_exec.h"
+#include "runtime/task_stdio.h"
 
 #define OUTPUT_MAX (UINT64_C(16) << 20)
 #define CHUNK_MAX 65536
@@ -42,7 +43,8 @@ struct run {
 	char *ns;
 	char *task;
 	char *exec;
-	uint64_t max; /* bytes of output, both streams */
+	uint64_t max;	  /* bytes of output, both streams */
+	size_t n_streams; /* that are logged */
 	struct log_reader *readers[N_STREAMS];
 };
 
@@ -125,9 +127,8 @@ answer_run(struct run *run, const json_t *exit, struct response **ret,
 	cleanup_json json_t *answer = json_pack("{s:s}", "id", run->exec);
 
 	(void)json_object_update(answer, (json_t *)exit);
-	for (size_t i = 0; i < N_STREAMS; i++)
-		if (run->readers[i] &&
-		    add_stream(run, i, &captured, answer, err) < 0)
+	for (size_t i = 0; i < run->n_streams; i++)
+		if (add_stream(run, i, &captured, answer, err) < 0)
 			return -1;
 	json_set_bool(answer, "truncated", captured.is_truncated);
 	if (captured.lost > 0)
@@ -161,20 +162,17 @@ static const struct wait_ops wait_for_run = {
 	.free = run_free,
 };
 
-/* The log is there as soon as the exec has been started. */
+/* While nobody can remove it. */
 static int
-open_output(struct run *run, const struct exec_made *made,
-	    const struct exec_wishes *wishes, struct skiff_error *err)
+open_output(void *arg, int dir_fd, struct skiff_error *err)
 {
-	size_t n = wishes->terminal ? 1 : N_STREAMS;
+	struct run *run = arg;
 
-	if (strcmp(json_get_text(wishes->stdio, "mode"), "null") == 0)
-		return 0;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < run->n_streams; i++) {
 		struct log_options options = { .streams = streams[i].bit };
 
-		if (log_reader_open(made->dir_fd, &options, &run->readers[i],
-				    err) < 0)
+		if (log_reader_open(dir_fd, &options, &run->readers[i], err) <
+		    0)
 			return -1;
 	}
 	return 0;
@@ -184,18 +182,19 @@ static int
 start(struct run *run, const struct exec_wishes *wishes, bool auto_remove,
       struct skiff_error *err)
 {
-	CLEANUP(exec_made_done) struct exec_made made = { .dir_fd = -1 };
+	CLEANUP(exec_made_done) struct exec_made made = { 0 };
 	struct exec_request request = {
 		.wishes = wishes,
 		.want_start = true,
 		.auto_remove = auto_remove,
+		.opened = open_output,
+		.arg = run,
 	};
 
-	if (exit_wait_expect(run->wait, err) < 0 ||
-	    exec_create(run->services->tasks, run->ns, run->task, &request,
-			&made, err) < 0)
+	if (exit_wait_expect(run->wait, err) < 0)
 		return -1;
-	return open_output(run, &made, wishes, err);
+	return exec_create(run->services->tasks, run->ns, run->task, &request,
+			   &made, err);
 }
 
 int
@@ -219,6 +218,8 @@ exec_run(struct request *request, struct services *services,
 	if (!wishes->id)
 		wishes->id = xstrdup(random_id(random));
 	run->services = services;
+	if (stdio_has_log(wishes->stdio))
+		run->n_streams = wishes->terminal ? 1 : N_STREAMS;
 	run->ns = xstrdup(task.ns);
 	run->task = xstrdup(task.key);
 	run->exec = xstrdup(wishes->id);

@@ -129,7 +129,7 @@ create(struct request *request, struct services *services,
        const struct exec_wishes *wishes, struct response **ret,
        struct skiff_error *err)
 {
-	CLEANUP(exec_made_done) struct exec_made made = { .dir_fd = -1 };
+	CLEANUP(exec_made_done) struct exec_made made = { 0 };
 	struct exec_request exec = { .wishes = wishes };
 	struct record_ref task;
 

@@ -37,7 +37,6 @@ exec_made_done(struct exec_made *made)
 {
 	free(made->id);
 	free(made->doc);
-	closep(&made->dir_fd);
 }
 
 int
@@ -233,6 +232,20 @@ start_in_shim(struct exec *exec, struct shim_client *client,
 			exec->task->id);
 }
 
+/* Nobody else sees it before the record: its files are there until then. */
+static int
+record_step(struct exec *exec, const struct exec_request *request, int dir_fd,
+	    struct exec_made *made, struct skiff_error *err)
+{
+	if (request->want_start && request->opened &&
+	    request->opened(request->arg, dir_fd, err) < 0)
+		return -1;
+	if (fault_hit(FAULT_EXEC_ROW_BEFORE, err) < 0)
+		return -1;
+	return exec_record_insert(exec, request->wishes, request->want_start,
+				  made, err);
+}
+
 /* Directory, process, record: each undone when a later one fails. */
 static int
 create_step(struct place *place, const struct exec_request *request,
@@ -240,14 +253,13 @@ create_step(struct place *place, const struct exec_request *request,
 {
 	struct exec *exec = place->exec;
 	struct skiff_error undo = ERROR_INIT;
+	cleanup_close int dir_fd = -1;
 
-	if (make_dir(exec, request->wishes, &made->dir_fd, err) < 0 ||
+	if (make_dir(exec, request->wishes, &dir_fd, err) < 0 ||
 	    (request->want_start &&
 	     start_in_shim(exec, place->client, err) < 0))
 		return -1;
-	if (fault_hit(FAULT_EXEC_ROW_BEFORE, err) < 0 ||
-	    exec_record_insert(exec, request->wishes, request->want_start, made,
-			       err) < 0) {
+	if (record_step(exec, request, dir_fd, made, err) < 0) {
 		if (request->want_start)
 			undo_start(exec, place->client);
 		return -1;
@@ -304,7 +316,7 @@ exec_create(struct tasks *tasks, const char *ns, const char *task_id,
 	    const struct exec_request *request, struct exec_made *ret_made,
 	    struct skiff_error *err)
 {
-	CLEANUP(exec_made_done) struct exec_made made = { .dir_fd = -1 };
+	CLEANUP(exec_made_done) struct exec_made made = { 0 };
 	CLEANUP(place_done) struct place place = { 0 };
 
 	if (take_id(request->wishes, task_id, &made.id, err) < 0 ||
@@ -316,7 +328,7 @@ exec_create(struct tasks *tasks, const char *ns, const char *task_id,
 		return err_wrap(err, "exec in task %s", task_id);
 	}
 	*ret_made = made;
-	made = (struct exec_made){ .dir_fd = -1 };
+	made = (struct exec_made){ 0 };
 	return 0;
 }
 

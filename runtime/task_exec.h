@@ -32,14 +32,19 @@ struct exec_request {
 	const struct exec_wishes *wishes; /* id NULL: a random one */
 	bool want_start;
 	bool auto_remove; /* when it has ended */
+	/*
+	 * Optional, with want_start: called with the exec's directory when it
+	 * runs and its log is there. Afterwards, with auto_remove, all of it
+	 * may be gone at any moment. -1 undoes the exec.
+	 */
+	int (*opened)(void *arg, int dir_fd, struct skiff_error *err);
+	void *arg;
 };
 
 struct exec_made {
 	char *id;
 	char *doc;
 	int64_t revision;
-	/* With auto_remove all of it may be gone, but for this descriptor. */
-	int dir_fd;
 };
 void exec_made_done(struct exec_made *made);
 
