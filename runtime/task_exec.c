@@ -206,6 +206,37 @@ undo_start(struct exec *exec, struct shim_client *client)
 			    exec->id, exec->task->ns, exec->task->id);
 }
 
+/*
+ * The window's size goes to the runtime with the process: set when that
+ * runs, it would come too late for what it does first.
+ */
+static int
+write_window(const struct exec *exec, struct skiff_error *err)
+{
+	cleanup_json json_t *process = NULL;
+	cleanup_free char *text = NULL;
+	cleanup_close int fd = -1;
+	json_t *size;
+	size_t len;
+
+	if (exec->rows == 0)
+		return 0;
+	if (fs_open_dir(AT_FDCWD, exec->dir, /* create= */ false, 0, &fd, err) <
+		0 ||
+	    fs_read_file(fd, SHIM_FILE_PROCESS, CONFIG_MAX, &text, &len, err) <
+		0 ||
+	    json_parse(text, len, &process, err) < 0)
+		return -1;
+	size = json_object();
+	json_set_int(size, "height", exec->rows);
+	json_set_int(size, "width", exec->columns);
+	(void)json_object_set_new(process, "consoleSize", size);
+	free(text);
+	text = json_text(process);
+	return fs_replace_file(fd, SHIM_FILE_PROCESS, text, strlen(text), 0600,
+			       /* durable= */ false, err);
+}
+
 static int
 start_in_shim(struct exec *exec, struct shim_client *client,
 	      struct skiff_error *err)
@@ -219,7 +250,8 @@ start_in_shim(struct exec *exec, struct shim_client *client,
 		.columns = exec->columns,
 	};
 
-	if (fault_hit(FAULT_EXEC_START_BEFORE, err) < 0)
+	if (write_window(exec, err) < 0 ||
+	    fault_hit(FAULT_EXEC_START_BEFORE, err) < 0)
 		return -1;
 	if (shim_exec_start(client, &options,
 			    deadline_in_ms(TASK_STEP_TIMEOUT_MS), &exec->pid,
