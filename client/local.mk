@@ -20,8 +20,10 @@ dist_clientlib_DATA = \
 	%D%/lib/tty.sh \
 	%D%/lib/wishes.jq
 dist_clientcmd_DATA = \
+	%D%/cmd/attach.sh \
 	%D%/cmd/create.sh \
 	%D%/cmd/events.sh \
+	%D%/cmd/exec.sh \
 	%D%/cmd/images.sh \
 	%D%/cmd/inspect.sh \
 	%D%/cmd/kill.sh \

@@ -11,6 +11,7 @@ Shows what a container wrote, to stdout and to stderr.
   -f, --follow    go on until the container ends
   --tail N        the last N lines
   --since WHEN    a time (RFC 3339) or a duration ago (10m, 1h30m)
+  --until WHEN    the same; nothing later
   -t, --timestamps
 HELP
 }
@@ -23,16 +24,19 @@ cmd_logs()
 		-f | --follow) query="$query&follow=true" ;;
 		-t | --timestamps) query="$query&timestamps=true" ;;
 		-ft | -tf) query="$query&follow=true&timestamps=true" ;;
-		--tail | -n | --since)
+		--tail | -n | --since | --until)
 			[ $# -gt 1 ] || usage_error "$1 needs a value"
 			case $1 in
-			--since) query="$query&since=$(since "$2")" ;;
+			--since | --until)
+				query="$query&${1#--}=$(since "$2")"
+				;;
 			*) query="$query&tail=$(uri "$2")" ;;
 			esac
 			shift
 			;;
 		--tail=*) query="$query&tail=$(uri "${1#*=}")" ;;
 		--since=*) query="$query&since=$(since "${1#*=}")" ;;
+		--until=*) query="$query&until=$(since "${1#*=}")" ;;
 		-*) usage_error "unknown option $1" ;;
 		*)
 			[ -z "$id" ] || usage_error "one container, please"

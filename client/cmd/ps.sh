@@ -41,7 +41,8 @@ cmd_ps()
 		    ((.args // .spec.process.args // []) | join(" ") |
 			if length > 30 then .[0:29] + "…" else . end | text),
 		    (.created_at | age),
-		    (.task.state // "no task"),
+		    (.task.state // "no task") + (.task.health.status |
+			if . then " (\(.))" else "" end),
 		    (if .task.state == "stopped" then .task.exit_status
 			else null end | text),
 		    (if .task.state == "stopped" then null

@@ -9,10 +9,12 @@ usage: skiff run [OPTION...] IMAGE [COMMAND [ARGUMENT...]]
 
 Runs a command, or what the image says, in a new container: shows its
 output and ends with its exit status. An image that is not here is pulled
-first. Signals are passed on, Ctrl-C the second time as SIGKILL.
+first. Signals are passed on, Ctrl-C the second time as SIGKILL. With -it
+the terminal is the container's, until the detach keys are typed.
 
   -d, --detach             print the container's name, and do not wait
   --rm                     remove the container when it has ended
+  --detach-keys KEYS       ctrl-p,ctrl-q unless said otherwise; "": none
   --sig-proxy=false        signals end the client, not the container
 HELP
 	help_container_options

@@ -9,8 +9,6 @@ container_wishes()
 	. "$SKIFF_CLIENT/lib/options.sh"
 	. "$SKIFF_CLIENT/lib/operation.sh"
 	container_options image "$@"
-	[ -z "$terminal$interactive" ] ||
-	    usage_error "there is no input and no terminal yet"
 	image=$first
 	encoded_id=$(uri "$id")
 	[ -z "$cidfile" ] || [ ! -e "$cidfile" ] ||

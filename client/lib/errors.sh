@@ -33,7 +33,7 @@ problem_text()
 	jq -r '
 		def fault: "  \(.field // "") \(.detail // "")";
 		(.detail // .title // "error"),
-		((.errors // [])[] | fault),
+		((.errors // []) | select(length > 1)[] | fault),
 		((.log // "") | split("\n") | map(select(. != "")) |
 			.[-10:][] | "  \(.)")' "$1" 2>/dev/null ||
 	    head -c 1000 "$1"

@@ -83,7 +83,7 @@ follow_stream()
 
 follow_from()
 {
-	http_exec "$session/logs?follow=true&stream=$1&offset=$2" -N -f \
+	http_exec "$session/output?follow=true&stream=$1&offset=$2" -N -f \
 	    -w '%{stderr}%{size_download}\n' 2>"$tmp/follow.$1"
 }
 
@@ -94,3 +94,12 @@ await_daemon()
 	run_child "again.$$" && [ "$child_status" = 0 ]
 }
 
+
+# log_end: sets $offset to where what is written next will be: asking for
+# what lies far behind it is answered with that.
+log_end()
+{
+	! http_try GET "$session/output?offset=4611686018427387904" || return 0
+	[ "$http_status" = 416 ] || http_fail
+	offset=$(problem_field .offset)
+}

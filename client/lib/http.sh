@@ -103,7 +103,17 @@ http_try()
 
 http_unreachable()
 {
-	die "no answer from $SKIFF_HOST: $(sed 's/^curl: *//' "$tmp/curl")"
+	why=$(sed 's/^curl: *([0-9]*) *//' "$tmp/curl")
+	case $why in
+	'Failed to connect'* | "Couldn't connect"*)
+		if [ -e "$http_socket" ] && [ ! -w "$http_socket" ]; then
+			why="permission denied"
+		else
+			why="is skiffd running? -H or SKIFF_HOST says where"
+		fi
+		;;
+	esac
+	die "no answer from $SKIFF_HOST: $why"
 }
 
 # http METHOD PATH [JSON]: as http_try, but ends the client when it fails.
@@ -114,7 +124,21 @@ http()
 
 http_fail()
 {
-	die "$(problem_text "$reply")"
+	printf 'skiff: %s\n' "$(problem_text "$reply")" | neutral >&2
+	advice >&2
+	exit "$failure_status"
+}
+
+# advice: what to do about the problem in $reply, for those that are common.
+advice()
+{
+	case $(problem_field '"\(.code) \(.reason) \(.object.kind)"') in
+	*' task_exists container') echo "Try: skiff rm -f" ;;
+	*' image_not_unpacked '*) echo "Try: skiff pull" ;;
+	*' execs_running '*) echo "Try: skiff top" ;;
+	not_found*' container' | not_found*' task') echo "Try: skiff ps -a" ;;
+	not_found*' image') echo "Try: skiff images ls, or skiff pull" ;;
+	esac
 }
 
 # problem_field FILTER: a field of the problem in $reply, or nothing.

@@ -8,6 +8,7 @@ help_container_options()
 {
 	cat <<'HELP'
   --name NAME              else one is made up
+  -i, --interactive        pass stdin on     -t, --tty   give it a terminal
   -e, --env KEY[=VALUE]    without a value: as it is here
   --env-file FILE          lines of KEY[=VALUE]
   -w, --workdir DIR        -u, --user USER[:GROUP]
@@ -26,7 +27,10 @@ help_container_options()
   --security-opt no-new-privileges[=false]|seccomp=unconfined|seccomp=FILE
   --restart no|on-failure[:N]|always|unless-stopped
   --stop-signal SIGNAL     --stop-timeout SECONDS
+  --health-cmd COMMAND, --health-interval, --health-timeout,
+  --health-start-period TIME, --health-retries N, --no-healthcheck
   -l, --label KEY=VALUE, --label-file FILE, --annotation KEY=VALUE
+  --log-driver log|none    --log-opt max-size=SIZE|max-file=N
   --runtime NAME|PATH      --snapshotter NAME
   --pull missing|never|always   --platform OS/ARCH   -q, --quiet
   --cidfile FILE           write the container's name there

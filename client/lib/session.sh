@@ -42,12 +42,11 @@ session_of_task()
 command_status()
 {
 	case $(problem_field '"\(.reason) \(.detail)"') in
-	executable_not_found*) failure_status=127 ;;
 	cwd_not_found* | argument_list_too_long* | \
-	    runtime_*_failed*exec*'ermission denied'* | \
-	    runtime_*_failed*'xec format error'*)
+	    *exec*': permission denied' | *'xec format error')
 		failure_status=126
 		;;
+	executable_not_found*) failure_status=127 ;;
 	esac
 }
 
@@ -159,7 +158,7 @@ session_wait()
 	0 | 23) ;; # 23: nobody reads it
 	22) # The daemon says why.
 		session_close
-		http GET "$session/logs?offset=0"
+		http GET "$session/output?offset=0"
 		die "the output cannot be followed"
 		;;
 	*)

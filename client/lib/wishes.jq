@@ -159,6 +159,14 @@ def wish($option; $value):
 	elif $option == "--stop-signal" then .stop_signal = $value
 	elif $option == "--stop-timeout" then
 		.stop_timeout = ($value | number($option))
+	elif $option == "--no-healthcheck" then
+		.health |= if $value == "1" then false else . end
+	elif $option == "--health-cmd" then
+		.health.args = ["/bin/sh", "-c", $value]
+	elif $option == "--health-retries" then
+		.health.retries = ($value | number($option))
+	elif $option | startswith("--health-") then
+		.health[$option[9:] | gsub("-"; "_")] = $value
 	elif $option == "--label" then .labels += ($value | pair)
 	elif $option == "--annotation" then .annotations += ($value | pair)
 	elif $option == "--log-opt" then log_option($value)

@@ -81,12 +81,18 @@ output=$(skiff stop none deaf 2>&1 >/dev/null)
 is "stop of one that is not there: status 1" $? 1
 is "rm of several" "$(skiff rm deaf)" deaf
 
+skiff run -d --name well --health-cmd true --health-interval 1s "$ref" \
+    sleep 600 >/dev/null
+ok "ps shows what health probes find" until_true 30 sh -c \
+    "'$SKIFF_SRC/client/skiff' ps | grep 'running (healthy)'"
+ok "rm -f" skiff rm -f well
+
 skiff create --name old "$ref" true >/dev/null
 is "rename prints the new name" "$(skiff rename old new)" new
 is "which it has" "$(skiff ps -aq)" new
 ok "rm" skiff rm new
 
-for verb in create start stop kill rm ps logs wait pause resume \
+for verb in create start stop kill rm ps exec attach logs wait pause resume \
     top stats inspect update restart checkpoint restore rename label run \
     pull images events namespaces version; do
 	like "help of $verb" "$(skiff "$verb" --help)" "^usage: skiff $verb"

@@ -78,6 +78,25 @@ for bad in "--memory x" "--memory" "-v a:b" "--ulimit x" "--cpus x" \
 	is "$bad: status 125" $? 125
 done
 
+is "-i passes stdin on" "$(echo hi | skiff run -i --rm "$ref" cat)" hi
+output=$(skiff run --rm "$ref" sh -c 'cat; echo end' <"$scratch/host/file")
+is "without it there is none" "$output" end
+dd if=/dev/urandom of="$scratch/data" bs=1M count=8 2>/dev/null
+skiff run -i --rm "$ref" cat <"$scratch/data" >"$scratch/back"
+is "the status of what was fed" $? 0
+ok "megabytes go through it untouched" cmp "$scratch/data" "$scratch/back"
+skiff run -i --rm "$ref" sh -c 'tee /dev/stderr' <"$scratch/data" \
+    >"$scratch/back" 2>"$scratch/back2"
+ok "to stdout" cmp "$scratch/data" "$scratch/back"
+ok "and to stderr" cmp "$scratch/data" "$scratch/back2"
+mkfifo "$scratch/open"
+exec 8<>"$scratch/open"
+skiff run -i --rm "$ref" sh -c 'exit 6' <"$scratch/open"
+is "an input that does not end is no reason to stay" $? 6
+exec 8>&-
+is "an input that is not read to its end" \
+    "$(yes | skiff run -i --rm "$ref" head -n 1)" y
+
 output=$(skiff run --rm "$ref" /no/such/program 2>&1)
 is "a program that is not there: status 127" $? 127
 like "runc's words" "$output" '^skiff: .*/no/such/program'

@@ -4,10 +4,12 @@
 # integration_tests; FAST_TESTS run against the sanitizer build as well.
 integration_tests = \
 	%D%/client_containers.sh \
+	%D%/client_exec.sh \
 	%D%/client_namespaces.sh \
 	%D%/client_neutral_text.sh \
 	%D%/client_pull.sh \
 	%D%/client_run.sh \
+	%D%/client_terminal.py \
 	%D%/readme_tour.py
 FAST_TESTS += %D%/client_neutral_text.sh
 

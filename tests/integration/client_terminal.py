@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The client at a terminal: what is typed, its size, signals, detaching,
+and the terminal given back whatever happens."""
+import functools
+import hashlib
+
+from skifftest import *
+from lib_pty import Terminal
+
+needs("root", "runc", "skopeo", "docker-registry", "curl", "jq")
+
+SKIFF = os.path.join(SRC, "client", "skiff")
+LOOP = "while read line; do echo \"got $line\"; stty size; done"
+
+
+@functools.lru_cache()
+def reference():
+    return the_registry().push(busybox(), "t/busybox:1")
+
+
+def environment():
+    return dict(os.environ, SKIFF_HOST="unix://" + the_daemon().socket)
+
+
+def skiff(*args, **how):
+    return subprocess.run([SKIFF, *args], env=environment(), text=True,
+                          capture_output=True, timeout=DEADLINE * 2, **how)
+
+
+def terminal(*args, **how):
+    return Terminal([SKIFF, *args], env=environment(), **how)
+
+
+def processes_of_clients():
+    """What of this test's clients is still there."""
+    wanted = ("SKIFF_HOST=unix://" + the_daemon().socket).encode()
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/environ" % pid, "rb") as f:
+                if wanted in f.read().split(b"\0"):
+                    with open("/proc/%s/cmdline" % pid, "rb") as g:
+                        found.append(g.read())
+        except OSError:
+            pass
+    return found
+
+
+def nothing_is_left():
+    until(lambda: not processes_of_clients())
+    equal(skiff("ps", "-aq").stdout, "")
+
+
+@test
+def a_shell_at_a_terminal():
+    skiff("pull", reference(), check=True)
+    with terminal("run", "-it", "--rm", reference(), "sh", "-c",
+                  "stty size; " + LOOP + "; exit 5",
+                  rows=33, columns=101) as t:
+        t.expect(r"33 101\r\n")
+        check(t.is_raw())
+        t.type("one\r")
+        t.expect(r"got one\r\n33 101\r\n")
+        t.resize(44, 120)
+        until(lambda: (t.type("two\r"), b"44 120" in
+                       t.expect(r"got two\r\n\d+ \d+\r\n"))[1])
+        t.type("\x04")
+        equal(t.wait(), 5)
+        check(t.is_restored())
+    nothing_is_left()
+
+
+@test
+def a_second_shell_at_a_terminal():
+    skiff("run", "-d", "--name", "box", reference(), "sleep", "600")
+    with terminal("exec", "-it", "box", "sh", "-c", "stty size; " + LOOP,
+                  rows=21, columns=71) as t:
+        t.expect(r"21 71\r\n")
+        check(t.is_raw())
+        t.resize(22, 72)
+        until(lambda: (t.type("two\r"), b"22 72" in
+                       t.expect(r"got two\r\n\d+ \d+\r\n"))[1])
+        t.type("\x10\x11")
+        equal(t.wait(), 0)
+        check(t.is_restored())
+    equal(skiff("exec", "-t", "box", "tty", input="").stdout.strip(),
+          "/dev/pts/1")
+    skiff("rm", "-f", "box", check=True)
+    nothing_is_left()
+
+
+@test
+def keys_are_the_containers():
+    with terminal("run", "-it", "--rm", reference(), "sh", "-c",
+                  "trap 'echo caught; exit 9' INT; echo ready; "
+                  "while :; do sleep 0.1; done") as t:
+        t.expect("ready")
+        t.type("\x03")
+        t.expect("caught")
+        equal(t.wait(), 9)
+        check(t.is_restored())
+    nothing_is_left()
+
+
+@test
+def bytes_of_all_kinds_arrive():
+    keys = bytes(b for b in range(1, 256) if b not in b"\n\r\x10\x11\x13\x1a")
+    with terminal("run", "-it", "--rm", reference(), "sh", "-c",
+                  "stty raw -echo; echo ready; head -c %d | od -An -tx1 -v; "
+                  "exit 3" % (len(keys) + 5)) as t:
+        t.expect("ready")
+        t.type(keys + b"\0")
+        t.type(b"\x10")  # what may be the first of the detach keys
+        t.type(b"\x13\x11.")
+        equal(t.wait(), 3)
+        equal(bytes.fromhex(t.rest().decode()), keys + b"\0\x10\x13\x11.")
+    nothing_is_left()
+
+
+@test
+def a_pasted_page_arrives_whole():
+    lines = ["%04d %s" % (n, "x" * 70) for n in range(300)]
+    with terminal("run", "-it", "--rm", reference(), "sh", "-c",
+                  "stty -echo; echo ready; head -n 300 | md5sum") as t:
+        t.expect("ready")
+        t.type("\r".join(lines) + "\r")
+        digest = t.expect(r"([0-9a-f]{32})").split()[-1].decode()
+        equal(t.wait(), 0)
+    equal(digest, hashlib.md5(("\n".join(lines) + "\n").encode()).hexdigest())
+
+
+@test
+def detached_and_attached_again():
+    with terminal("run", "-it", "--name", "shell", reference(), "sh", "-c",
+                  "echo ready; " + LOOP) as t:
+        t.expect("ready")
+        t.type("last\x10\x11")
+        equal(t.wait(), 0)
+        check(t.is_restored())
+        check(b"detached" in t.rest(), t.rest())
+    equal(skiff("inspect", "-f", ".task.state", "shell").stdout, "running\n")
+    with terminal("attach", "--detach-keys", "ctrl-a,d", "shell",
+                  rows=40, columns=90) as first, \
+            terminal("attach", "--no-stdin", "shell") as second:
+        until(first.is_raw)
+        until(lambda: (first.type("\rx\r"), first.expect(r"\d+ \d+\r\n"))[1]
+              == b"40 90\r\n" or b"40 90" in first.output)
+        second.expect("got x")
+        first.type("\x01d")
+        equal(first.wait(), 0)
+        check(first.is_restored())
+        skiff("kill", "shell", check=True)
+        equal(second.wait(), 137)
+    skiff("rm", "shell", check=True)
+    nothing_is_left()
+
+
+@test
+def run_rm_that_is_detached_goes_away_in_the_end():
+    with terminal("run", "-it", "--rm", "--name", "later", reference(),
+                  "sh", "-c", "echo ready; exec cat") as t:
+        t.expect("ready")
+        t.type("\x10\x11")
+        equal(t.wait(), 0)
+    skiff("kill", "later", check=True)
+    nothing_is_left()
+
+
+@test
+def the_terminal_comes_back_whatever_ends_the_client():
+    def ends(how, status):
+        with terminal("run", "-it", "--name", "held", reference(),
+                      "sh", "-c", "echo ready; exec cat") as t:
+            t.expect("ready")
+            until(t.is_raw)
+            how(t)
+            equal(t.wait(), status)
+            until(t.is_restored)
+        until(lambda: not processes_of_clients())
+        skiff("rm", "-f", "held", check=True)
+
+    ends(lambda t: os.kill(t.process.pid, signal.SIGKILL), -9)
+    ends(lambda t: os.kill(t.process.pid, signal.SIGTERM), 143)
+    ends(lambda t: os.kill(t.process.pid, signal.SIGHUP), 129)
+    ends(lambda t: kill_curl(b"/output"), 125)
+
+
+def kill_curl(what):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as f:
+                words = f.read()
+        except OSError:
+            continue
+        if words.startswith(b"curl") and what in words and \
+                the_daemon().socket.encode() in words:
+            os.kill(int(pid), signal.SIGKILL)
+
+
+@test
+def a_daemon_that_restarts_is_waited_for():
+    with terminal("run", "-it", "--rm", reference(), "sh", "-c",
+                  "echo ready; " + LOOP) as t:
+        t.expect("ready")
+        t.type("before\r")
+        t.expect("got before")
+        the_daemon().kill9()
+        the_daemon()
+        # The key that finds the connection gone may be lost.
+        until(lambda: (t.type("after\r"),
+                       t.read_more(0.2), b"got after" in t.output)[2])
+        check(t.output.count(b"ready") == 1, t.output)
+        t.type("\x04")
+        equal(t.wait(), 0)
+        check(t.is_restored())
+    nothing_is_left()
+
+
+@test
+def a_terminal_needs_one():
+    answer = skiff("run", "-it", "--rm", reference(), "true", input="")
+    equal(answer.returncode, 125)
+    check("no terminal" in answer.stderr, answer.stderr)
+    equal(skiff("run", "-t", "--rm", reference(), "tty",
+                input="").stdout.strip(), "/dev/pts/0")
+    nothing_is_left()
+
+
+main()
