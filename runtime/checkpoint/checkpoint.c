@@ -176,6 +176,15 @@ load_container(struct checkpoint *c, struct skiff_error *err)
 				  : checkpoint_need_snapshot(c->container, err);
 }
 
+/* Fed through the API, or from a path. */
+static bool
+has_stdin(const struct task *task)
+{
+	const json_t *value = json_object_get(task->stdio, "stdin");
+
+	return json_is_true(value) || json_is_string(value);
+}
+
 /* From here on, others that would disturb are refused. */
 static int
 begin(struct checkpoint *c, struct skiff_error *err)
@@ -191,6 +200,7 @@ begin(struct checkpoint *c, struct skiff_error *err)
 		c->is_begun = true;
 		c->task = task_ref(task);
 		c->client = shim_client_ref(task->client);
+		c->has_stdin = has_stdin(task);
 		c->has_stdin = json_get_bool(task->stdio, "stdin");
 	}
 	task_end_step(task);

@@ -93,7 +93,7 @@ check_origin(const struct restore *restore, struct skiff_error *err)
 }
 
 static int
-check_machine(const json_t *config, const json_t *container,
+check_machine(const json_t *config, const json_t *container, bool has_terminal,
 	      struct skiff_error *err)
 {
 	const char *runtime =
@@ -106,6 +106,9 @@ check_machine(const json_t *config, const json_t *container,
 	if (strcmp(machine, host.machine) != 0)
 		return mismatch(err, "it was made on %.64s, this is %s",
 				machine, host.machine);
+	if (json_get_bool(config, "terminal") != has_terminal)
+		return mismatch(err, "it was made %s a terminal",
+				has_terminal ? "without" : "with");
 	if (strcmp(was, runtime) != 0)
 		return mismatch(err,
 				"it was made by runtime %.64s, the "
@@ -146,7 +149,8 @@ check(const struct restore *restore, const json_t *container,
 	const json_t *config = restore->image->config;
 
 	if (check_origin(restore, err) < 0 ||
-	    check_machine(config, container, err) < 0 ||
+	    check_machine(config, container, restore->task->has_terminal, err) <
+		0 ||
 	    check_base(restore, err) < 0)
 		return -1;
 	return checkpoint_compare_specs(json_object_get(config, "spec"),
@@ -282,17 +286,28 @@ restore_states(struct restore *restore, struct skiff_error *err)
 
 /* --- the shim --------------------------------------------------------- */
 
+/* criu puts the new pipe where the old one was: neither more nor less. */
+static void
+fit_stdin(const struct restore *restore)
+{
+	json_t *stdio = restore->task->stdio;
+
+	/* A path of the new task's own feeds it, if it wants to be fed. */
+	if (json_is_string(json_object_get(stdio, "stdin")))
+		return;
+	if (json_get_bool(restore->image->config, "stdin"))
+		json_set_bool(stdio, "stdin", true);
+	else
+		(void)json_object_del(stdio, "stdin");
+}
+
 void
 restore_set_options(const struct restore *restore, struct shim_options *options)
 {
+	fit_stdin(restore);
 	options->is_restore = true;
 	options->restore_flags = restore->flags;
 	options->criu_dir = criu_dir(restore->task->tasks->criu);
-	/* criu puts the new pipe where the old one was. */
-	if (json_get_bool(restore->image->config, "stdin"))
-		json_set_bool(restore->task->stdio, "stdin", true);
-	else
-		(void)json_object_del(restore->task->stdio, "stdin");
 	options->deadline = deadline_in_ms(RESTORE_TIMEOUT_MS);
 }
 

@@ -126,6 +126,25 @@ def a_terminal_is_made_anew():
 
 
 @test
+def input_goes_on_through_a_new_pipe():
+    s = daemon()
+    name = image(s)
+    create(s, "in", name, ["cat"], stdio={"stdin": True})
+    s.post(N + "/tasks", {"container": "in"}, expect=201)
+    s.post(N + "/tasks/in/start")
+    s.post(N + "/tasks/in/stdin", "before\n", expect=None)
+    until(lambda: "before" in s.get(N + "/tasks/in/logs").text, "an echo")
+    checkpoint(s, "in", name="cp/in:1", exit=True)
+    s.wait_task("in")
+    s.delete(N + "/tasks/in", expect=200)
+    restore(s, "in", "cp/in:1")
+    s.post(N + "/tasks/in/stdin?eof=true", "after\n", expect=None)
+    equal(s.wait_task("in")["exit_status"], 0)
+    equal(s.get(N + "/tasks/in/logs").text, "after\n")
+    remove(s, "in")
+
+
+@test
 def a_paused_task_stays_paused():
     s = daemon()
     s.run("paused", image(s), COUNTER)
