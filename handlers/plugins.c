@@ -9,11 +9,14 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "handlers/common.h"
+#include "runtime/checkpoint/criu.h"
 #include "runtime/spec/host.h"
+#include "runtime/task.h"
 #include "store/db.h"
 #include "store/snapshot/snapshots.h"
 
@@ -117,6 +120,24 @@ look_at_runtime(const struct plugin *plugin, struct services *services,
 			   "that this host has");
 }
 
+/* criu is asked when nobody did yet: that may take a second. */
+static void
+look_at_criu(const struct plugin *plugin, struct services *services,
+	     json_t *object)
+{
+	struct criu *criu = tasks_criu(services->tasks);
+	cleanup_free char *reason = criu_reason(criu);
+	cleanup_free char *path = NULL;
+
+	(void)plugin;
+	if (reason) {
+		set_status(object, "skipped", reason);
+		return;
+	}
+	path = xasprintf("%s/criu", criu_dir(criu));
+	set_export(object, "path", path);
+}
+
 static const struct plugin plugins[] = {
 	{ "metadata", "sqlite", NULL, "events revisions", look_at_database },
 	{ "content", "local", "metadata/sqlite", "sha256 sha384 sha512", NULL },
@@ -128,6 +149,8 @@ static const struct plugin plugins[] = {
 	{ "runtime", "runc", "cgroup/host shim/skiff", NULL, look_at_runtime },
 	{ "runtime", "crun", "cgroup/host shim/skiff", NULL, look_at_runtime },
 	{ "shim", "skiff", NULL, NULL, NULL },
+	{ "checkpoint", "criu", "runtime/runc", "checkpoint restore",
+	  look_at_criu },
 };
 
 static json_t *

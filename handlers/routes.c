@@ -39,7 +39,7 @@ static const struct route routes[] = {
 	PUBLIC_ROW("/openapi.json", "openapi", system_openapi),
 	PUBLIC_ROW("/v1/version", "version", system_version),
 
-	ROW(HTTP_GET, "/v1/plugins", "plugins_list", ROUTE_INLINE,
+	ROW(HTTP_GET, "/v1/plugins", "plugins_list", ROUTE_WORKER,
 	    "type status", plugins_list),
 	/* It may ask a runtime for its features. */
 	ROW(HTTP_GET, "/v1/plugins/{type}/{id}", "plugins_get", ROUTE_SLOW,

@@ -334,7 +334,12 @@ def without_a_criu_that_works_it_is_not_implemented():
     with open(broken, "w") as f:
         f.write("#!/bin/sh\necho 'Error (x.c:1): no such kernel'\nexit 1\n")
     os.chmod(broken, 0o755)
+    ours = daemon().get("/v1/plugins/checkpoint/criu").json
+    equal((ours["status"], ours["exports"]["path"]), ("ok", criu()))
     with Daemon("none", args=["--criu", broken]) as s:
+        plugin = s.get("/v1/plugins/checkpoint/criu").json
+        equal(plugin["status"], "skipped")
+        check("no such kernel" in plugin["reason"], plugin)
         s.run("c", image(s), COUNTER)
         problem = refused(s, "c", 501, "criu_unavailable")
         check("no such kernel" in problem["detail"], problem["detail"])
