@@ -415,7 +415,20 @@ def of_execs():
     for method, below in (("GET", ""), ("DELETE", ""), ("POST", "/start"),
                           ("POST", "/kill"), ("GET", "/wait")):
         s.api(method, path + "/e" + below, expect=404)
+    of_streams_of_execs(s, path)
     s.delete(N + "/containers/x?force=true")
+
+
+def of_streams_of_execs(s, path):
+    script = "echo out; echo err >&2; printf '\\377'; sleep 1000"
+    s.post(path + "?start=true", {"id": "s", "args": ["sh", "-c", script],
+                                  "stdio": {"stdin": True}}, expect=201)
+    until(lambda: len(s.get(path + "/s/output").body) == 9, "output")
+    s.get(path + "/s/logs")
+    of_streams(s, path + "/s")
+    s.post(path + "?start=true", {"id": "t", "args": ["sleep", "1000"],
+                                  "terminal": True}, expect=201)
+    s.post(path + "/t/resize", {"width": 80, "height": 24}, expect=204)
 
 
 @test
