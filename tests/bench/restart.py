@@ -49,6 +49,7 @@ def row(what, seconds, limit):
 
 
 def main():
+    favour_bench()
     title("Restart")
     with daemon() as d:
         run_many(d, pull_busybox(d), TASKS)
