@@ -15,7 +15,7 @@
 #include "http/response_internal.h"
 
 /* Of a stream's buffer in HTTP/1.0; chunks are made in the pool's. */
-#define STREAM_BLOCK 4096
+#define STREAM_BLOCK 1024
 
 static ssize_t
 sleep_stream(struct request *request)

@@ -228,10 +228,10 @@ def pull_busybox(d):
     return ref
 
 
-def create_task(http, name, image, args):
+def create_task(http, name, image, args, **wishes):
     http("POST", N + "/containers", {"id": name, "image": image,
                                      "args": args})
-    http("POST", N + "/tasks", {"container": name})
+    http("POST", N + "/tasks", dict(wishes, container=name))
 
 
 def start_task(http, name):

@@ -15,7 +15,7 @@ WRITE = "dd if=/dev/zero bs=64k count=%d 2>/dev/null" % (MEGABYTES * 16)
 
 def follow(d, name, counts):
     connection, raw = d.raw(
-        "GET", "%s/tasks/%s/logs?follow=true" % (N, name), timeout=120)
+        "GET", "%s/tasks/%s/output?follow=true" % (N, name), timeout=120)
     n = 0
     while True:
         data = raw.read(1 << 20)
@@ -28,7 +28,9 @@ def follow(d, name, counts):
 
 def one(d, image, name, followers):
     """Seconds from the start to the exit, and to the followers' end."""
-    create_task(d.http, name, image, ["sh", "-c", WRITE])
+    # Nothing is rotated away before the slowest has read it.
+    create_task(d.http, name, image, ["sh", "-c", WRITE],
+                stdio={"log": {"max_size": MEGABYTES << 20}})
     counts = []
     threads = [threading.Thread(target=follow, args=(d, name, counts))
                for _ in range(followers)]
