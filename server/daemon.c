@@ -30,6 +30,7 @@
 #include "runtime/container_start.h"
 #include "runtime/spec/host.h"
 #include "runtime/task.h"
+#include "runtime/task_stdio.h"
 #include "store/content/content.h"
 #include "store/db.h"
 #include "store/events/bus.h"
@@ -171,6 +172,26 @@ tell_runtimes(const struct host *host)
 }
 
 static int
+take_log_limits(const struct options *options, struct tasks_options *tasks,
+		struct skiff_error *err)
+{
+	uint64_t files;
+	uint64_t size;
+
+	if (parse_u64(options->output_size, LOG_SIZE_MAX, &size, err) < 0)
+		return err_wrap(err, "--output-size");
+	if (parse_u64(options->output_files, LOG_FILES_MAX, &files, err) < 0)
+		return err_wrap(err, "--output-files");
+	if (size < LOG_SIZE_MIN || files < 1)
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "--output-size is at least %d, --output-files 1",
+			       LOG_SIZE_MIN);
+	tasks->log_max_size = (int64_t)size;
+	tasks->log_max_files = (int64_t)files;
+	return 0;
+}
+
+static int
 open_tasks(struct daemon *daemon, struct skiff_error *err)
 {
 	struct tasks_options options = {
@@ -194,7 +215,8 @@ open_tasks(struct daemon *daemon, struct skiff_error *err)
 		.host = &daemon->host,
 	};
 
-	if (check_checkpoints(daemon->options, err) < 0)
+	if (check_checkpoints(daemon->options, err) < 0 ||
+	    take_log_limits(daemon->options, &options, err) < 0)
 		return -1;
 	tell_runtimes(&daemon->host);
 	if (tasks_open(&options, &daemon->tasks, err) < 0)

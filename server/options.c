@@ -67,6 +67,10 @@ static const struct option_row rows[] = {
 		 "whose checkpoints are restored: this daemon's own, or any"),
 	TEXT_ROW(events_kept, "events-kept", "NUMBER", "100000",
 		 "events that stay in the log"),
+	TEXT_ROW(output_size, "output-size", "BYTES", "67108864",
+		 "of one file of a process's output; then another begins"),
+	TEXT_ROW(output_files, "output-files", "NUMBER", "4",
+		 "of a process's output that stay, the newest among them"),
 	LIST_ROW(hosts, "host-name", "NAME",
 		 "a name that the Host header may have on TCP, besides\n"
 		 "                       localhost, 127.0.0.1 and [::1]"),

@@ -19,6 +19,8 @@ struct options {
 	char *criu;	    /* criu's path, or NULL: the one in PATH */
 	char *checkpoints;  /* "own" or "any", checked at start */
 	char *events_kept;  /* how many; a number, checked at start */
+	char *output_size;  /* numbers, too: limits of a log, unless its */
+	char *output_files; /* stdio says otherwise */
 	struct strv hosts;  /* names that Host may have on TCP */
 };
 

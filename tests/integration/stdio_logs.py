@@ -148,6 +148,21 @@ def a_million_lines_are_all_there():
 
 
 @test
+def the_daemon_has_limits_of_its_own():
+    with Daemon("small", args=["--output-size", "4096",
+                               "--output-files", "2"]) as s:
+        run(s, "few", "seq", "100000")
+        s.wait_task("few")
+        sizes = files_of(s, "few")
+        check(len(sizes) == 4 and sum(sizes.values()) < 2 * 4200, sizes)
+        remove(s, "few")
+    for value in ("4095", "x", "-1"):
+        s = Daemon("bad", args=["--output-size", value])
+        check(s.start(wait=False).wait_end() != 0, value)
+        s.destroy()
+
+
+@test
 def bad_wishes_are_refused():
     s = the_daemon()
     run(s, "wish", "true")
