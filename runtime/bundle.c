@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/strbuf.h"
+#include "runtime/logs/reader.h"
 #include "runtime/shim_client.h"
 #include "runtime/spec/spec.h"
 #include "runtime/spec/wishes.h"
@@ -249,7 +250,14 @@ make_dir(const char *path, struct skiff_error *err)
 	}
 }
 
-/* All but the log, in whatever number of files it lies, and the execs. */
+static bool
+is_of_the_log(const char *name)
+{
+	return strncmp(name, SHIM_FILE_LOG, strlen(SHIM_FILE_LOG)) == 0 ||
+	       strcmp(name, LOG_FILE_AGAIN) == 0;
+}
+
+/* All but the log, in whatever number of files it lies. */
 static int
 clear_run(const char *task_dir, struct skiff_error *err)
 {
@@ -261,9 +269,7 @@ clear_run(const char *task_dir, struct skiff_error *err)
 			err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.n; i++)
-		if (strncmp(names.items[i], SHIM_FILE_LOG,
-			    strlen(SHIM_FILE_LOG)) != 0 &&
-		    strcmp(names.items[i], SHIM_EXECS_DIR) != 0 &&
+		if (!is_of_the_log(names.items[i]) &&
 		    fs_remove_tree(fd, names.items[i], err) < 0)
 			return err_wrap(err, "clear the run before");
 	return 0;

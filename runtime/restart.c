@@ -6,9 +6,12 @@
 
 #include "runtime/restart.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -16,6 +19,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "runtime/health.h"
+#include "runtime/logs/reader.h"
 #include "runtime/spec/restart_policy.h"
 #include "runtime/spec/wishes.h"
 #include "runtime/task_internal.h"
@@ -275,6 +279,7 @@ come_back(struct task *task)
 
 	task->is_restart_due = false;
 	if (!is_still_wanted(task)) {
+		restart_expect(task, false);
 		if (task_record_restart_dropped(task, &err) < 0)
 			log_failure(LOG_WARN, &err, "task %s/%s, ignoring",
 				    task->ns, task->id);
@@ -283,6 +288,21 @@ come_back(struct task *task)
 	bring_up(task, &err, &is_up);
 	if (!is_up)
 		note_failure(task, &err);
+}
+
+void
+restart_expect(const struct task *task, bool is_expected)
+{
+	cleanup_free char *path = xasprintf("%s/" LOG_FILE_AGAIN, task->dir);
+	cleanup_close int fd = -1;
+	int r = 0;
+
+	if (is_expected)
+		r = fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	else if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
+		r = -1;
+	if (r < 0)
+		log_warn("%s: %s, ignoring", path, strerrorname_np(errno));
 }
 
 /* --- when it is due --------------------------------------------------------
@@ -330,6 +350,7 @@ restart_schedule(struct task *task, int64_t delay_ms)
 	assert(lock_is_held(&task->step));
 	task->restart_number++;
 	task->is_restart_due = delay_ms != RESTART_NEVER;
+	restart_expect(task, task->is_restart_due);
 	if (!task->is_restart_due)
 		return;
 	due = xcalloc(1, sizeof(*due));

@@ -54,6 +54,12 @@ int restart_plan_retry(struct conn *conn, const struct task *task,
 /* Into the document: it comes back at once. */
 void restart_plan_now(json_t *object);
 
+/*
+ * A file in the task's directory, so that followers of the log wait for the
+ * next run; best effort.
+ */
+void restart_expect(const struct task *task, bool is_expected);
+
 /* The stopped task comes back after the delay; RESTART_NEVER: it does not. */
 void restart_schedule(struct task *task, int64_t delay_ms);
 /*

@@ -35,6 +35,7 @@
 #include "runtime/logs/watch.h"
 #include "runtime/metrics.h"
 #include "runtime/restart.h"
+#include "runtime/spec/restart_policy.h"
 #include "runtime/spec/spec.h"
 #include "runtime/task_internal.h"
 #include "runtime/task_stdio.h"
@@ -121,7 +122,11 @@ make_bundle(struct task *task, bool is_renewal, struct task_plan *plan,
 	bundle.n_mounts = plan->n_mounts;
 	if (fault_hit(FAULT_TASK_BUNDLE_BEFORE, err) < 0)
 		return -1;
-	return bundle_make(&bundle, err);
+	if (bundle_make(&bundle, err) < 0)
+		return -1;
+	restart_expect(task,
+		       restart_policy_of(plan->container).rule != RESTART_NO);
+	return 0;
 }
 
 int

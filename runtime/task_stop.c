@@ -245,6 +245,7 @@ begin_stop(struct task *task, struct task_stop *stop, bool is_restart,
 		return -1;
 	task->is_stop_wanted = !is_restart;
 	task->is_restart_asked = is_restart;
+	restart_expect(task, is_restart);
 	task_kill_later(task, kill_at_ns);
 	if (fault_hit(FAULT_TASK_STOP_AFTER, err) < 0)
 		return -1;

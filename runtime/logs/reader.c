@@ -430,5 +430,6 @@ log_is_complete(int task_fd)
 
 	if (fstat(task_fd, &st) < 0 || st.st_nlink == 0)
 		return true;
-	return faccessat(task_fd, SHIM_FILE_EXIT, F_OK, 0) == 0;
+	return faccessat(task_fd, SHIM_FILE_EXIT, F_OK, 0) == 0 &&
+	       faccessat(task_fd, LOG_FILE_AGAIN, F_OK, 0) < 0;
 }

@@ -105,9 +105,11 @@ int log_bounds(int dir_fd, uint64_t *ret_oldest, uint64_t *ret_end,
  */
 bool log_reader_is_behind(const struct log_reader *reader);
 /*
- * Nothing will be added: the exit record is there, or the task is gone.
- * Asked before a read, it makes that read's 0 the end.
+ * Nothing will be added: the exit record is there and no file that says
+ * that another run follows (runtime/restart.h), or the task is gone. Asked
+ * before a read, it makes that read's 0 the end.
  */
+#define LOG_FILE_AGAIN "again"
 bool log_is_complete(int dir_fd);
 /* Where the next byte comes from; a later reader may begin there. */
 uint64_t log_reader_offset(const struct log_reader *reader);

@@ -19,7 +19,8 @@
 #include "runtime/monitor.h"
 
 #define WATCHED                                                                \
-	(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR)
+	(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF |    \
+	 IN_ONLYDIR)
 
 struct log_watch {
 	struct log_watches *watches;

@@ -118,6 +118,30 @@ def whatever_state_it_is_in():
 
 
 @test
+def who_follows_the_log_goes_on_with_the_next_run():
+    s = the_daemon()
+    for policy in ("no", "on-failure:1"):
+        s.run("f", image(s), ["sh", "-c", "echo up; exec sleep 1000"],
+              restart_policy=policy)
+        up(s, "f")
+        with s.sse(N + "/tasks/f/logs?follow=true") as log:
+            heard = [log.next()]
+            if policy == "no":
+                s.post(N + "/tasks/f/restart", {"timeout": 0})
+            else:
+                os.kill(s.get(N + "/tasks/f").json["pid"], signal.SIGKILL)
+            heard.append(log.next())
+            check(None not in heard, heard)
+            equal([json.loads(e["data"])["text"] for e in heard],
+                  ["up\n"] * 2)
+            # And ends with the last of them.
+            s.post(N + "/tasks/f/stop", {"timeout": 0})
+            equal(log.next()["event"], "end")
+            equal(log.next(), None)
+        gone(s, "f")
+
+
+@test
 def execs_end_with_the_run_that_they_were_in():
     s = the_daemon()
     s.run("e", image(s), SAYS_AND_STAYS)
