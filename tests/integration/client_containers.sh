@@ -87,6 +87,21 @@ ok "ps shows what health probes find" until_true 30 sh -c \
     "'$SKIFF_SRC/client/skiff' ps | grep 'running (healthy)'"
 ok "rm -f" skiff rm -f well
 
+skiff create -i --name cat "$ref" sh -c 'cat; exit 4' >/dev/null
+output=$(echo one | skiff start -ai cat)
+is "start -ai passes on input, output and status" "$output $?" "one 4"
+output=$(echo two | skiff start -ai cat)
+is "of each run its own" "$output $?" "two 4"
+is "start" "$(skiff start cat)" cat
+output=$(echo three | skiff attach cat)
+is "attach" "$output $?" "three 4"
+is "logs has them all" "$(skiff logs cat)" "one
+two
+three"
+output=$(skiff attach cat 2>&1)
+is "attach to what has ended: status 1" $? 1
+ok "rm" skiff rm cat
+
 skiff create --name old "$ref" true >/dev/null
 is "rename prints the new name" "$(skiff rename old new)" new
 is "which it has" "$(skiff ps -aq)" new
