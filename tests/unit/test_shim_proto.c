@@ -70,6 +70,26 @@ so_do_the_messages_of_checkpoints(void)
 }
 
 static void
+so_do_the_messages_of_streams(void)
+{
+	struct shim_message m = { .type = SHIM_INPUT, .tag = 8 };
+	struct shim_message out = { 0 };
+
+	m.u.io.id = "";
+	CHECK(through(&m, &out) == 0 && out.u.io.id_len == 0);
+	m.type = SHIM_INPUT_CLOSE;
+	m.u.io.id = "e1";
+	m.u.io.id_len = 2;
+	CHECK(through(&m, &out) == 0 && out.u.io.id_len == 2 &&
+	      memcmp(out.u.io.id, "e1", 2) == 0);
+	m.type = SHIM_WINDOW;
+	m.u.io.rows = 24;
+	m.u.io.columns = 80;
+	CHECK(through(&m, &out) == 0 && out.u.io.rows == 24 &&
+	      out.u.io.columns == 80 && out.u.io.id_len == 2);
+}
+
+static void
 so_do_the_messages_of_execs(void)
 {
 	struct shim_message m = { .type = SHIM_EXEC_START, .tag = 7 };
@@ -196,7 +216,7 @@ an_unknown_line_in_the_state_file_is_ignored(void)
 
 TESTS(TEST(a_message_comes_out_as_it_went_in),
       TEST(so_do_the_messages_of_checkpoints),
-      TEST(so_do_the_messages_of_execs),
+      TEST(so_do_the_messages_of_streams), TEST(so_do_the_messages_of_execs),
       TEST(every_shorter_frame_is_refused_and_a_longer_one_taken),
       TEST(an_unknown_type_is_decoded_so_that_it_can_be_answered),
       TEST(an_error_keeps_class_reason_state_and_text),
