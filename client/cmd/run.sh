@@ -31,7 +31,15 @@ cmd_run()
 	. "$SKIFF_CLIENT/lib/session.sh"
 	failure_status=125
 	container_wishes "$@"
-	[ -n "$detach" ] || session_check "$terminal" "$interactive"
+	if [ -z "$detach" ]; then
+		session_check "$terminal" "$interactive"
+		case $wishes in
+		*'"stdio":{'*'"mode":"null"'*)
+			usage_error "--log-driver none leaves nothing to show;" \
+			    "-d does not show it"
+			;;
+		esac
+	fi
 	create_container
 	session=$namespace_path/tasks/$encoded_id
 	http_try POST "$namespace_path/tasks" \

@@ -67,12 +67,17 @@ shared
 1"
 output=$(skiff run --rm --entrypoint echo "$ref" a b)
 is "--entrypoint" "$output" "a b"
+is "output that is not kept" "$(skiff run -d --log-driver none --name mute \
+    --log-opt max-size=1m "$ref" echo x && skiff wait mute)" "mute
+0"
+ok "rm" skiff rm mute
 ok "-d with --rm" skiff run -d --rm --name brief "$ref" true
 ok "goes away by itself" until_true 30 \
     sh -c "! '$SKIFF_SRC/client/skiff' inspect brief"
 for bad in "--memory x" "--memory" "-v a:b" "--ulimit x" "--cpus x" \
     "--rm=perhaps" "--pull sometimes" "--mount type=bind" \
-    "--security-opt seccomp=/none" "--env-file /none"; do
+    "--security-opt seccomp=/none" "--env-file /none" \
+    "--log-driver none" "--log-driver syslog" "--log-opt x=y"; do
 	# shellcheck disable=SC2086 # words
 	output=$(skiff run $bad "$ref" 2>&1)
 	is "$bad: status 125" $? 125
