@@ -295,14 +295,15 @@ restart_expect(const struct task *task, bool is_expected)
 {
 	cleanup_free char *path = xasprintf("%s/" LOG_FILE_AGAIN, task->dir);
 	cleanup_close int fd = -1;
-	int r = 0;
 
-	if (is_expected)
-		r = fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	else if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
-		r = -1;
-	if (r < 0)
-		log_warn("%s: %s, ignoring", path, strerrorname_np(errno));
+	if (is_expected) {
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		if (fd >= 0)
+			return;
+	} else if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR) {
+		return;
+	}
+	log_warn("%s: %s, ignoring", path, strerrorname_np(errno));
 }
 
 /* --- when it is due --------------------------------------------------------
