@@ -73,7 +73,7 @@ containers_create(struct request *request, void *context, struct response **ret,
 {
 	struct container_context containers = context_of(context);
 	struct container_request wanted = { 0 };
-	struct container_made made;
+	struct container_made made = { 0 };
 	json_t *body;
 
 	if (take_namespace(request, &wanted.ns, err) < 0 ||
@@ -141,7 +141,7 @@ answer_update(struct request *request, void *context, enum update_kind kind,
 	CLEANUP(strv_done) struct strv mask = STRV_INIT;
 	struct container_context containers = context_of(context);
 	struct container_update update = { .kind = kind, .mask = &mask };
-	struct container_made made;
+	struct container_made made = { 0 };
 	struct record_ref ref;
 	json_t *body;
 	int r;
@@ -210,7 +210,7 @@ containers_rename(struct request *request, void *context, struct response **ret,
 {
 	struct container_context containers = context_of(context);
 	struct rename_body body = { 0 };
-	struct container_made made;
+	struct container_made made = { 0 };
 	struct record_ref ref;
 	int64_t if_match;
 	int r = -1;
