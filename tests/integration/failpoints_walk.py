@@ -9,7 +9,8 @@ fails the test. Then each point crashes its process (the daemon, or the
 shim), fails with EIO, with ENOSPC, or is slow; the steps are repeated until
 the life is over, and nothing may be left of it.
 
-    failpoints_walk.py [TEST] with SKIFF_WALK=blob.rename for those alone
+    failpoints_walk.py [TEST] with SKIFF_WALK=blob.rename for those alone,
+    with SKIFF_WALK_DEEP=1 for more hits of each (as ./runtests --all does)
 """
 import os
 os.environ.setdefault("SKIFF_TEST_SECONDS", "900")
@@ -27,11 +28,13 @@ from lib_faults import (Life, Refused, consistent, has_died, lives_in_order,
 needs("root", "runc", "skopeo", "docker-registry")
 
 N_WORKERS = 2
+DEEP = os.environ.get("SKIFF_WALK_DEEP") == "1"
 # How many of a point's hits get a fault of their own: its first ones.
-N_CRASHES = 12
-N_ERRORS = 4
-# Every commit fails and crashes once, of whatever it is.
-N_COMMITS = 40
+N_CRASHES = 12 if DEEP else 4
+N_ERRORS = 4 if DEEP else 2
+# Every commit, of whatever it is, gets a fault of its own: before it or
+# after it, in turns, when deep both.
+N_COMMITS = 60
 # After so many it is known to be broken.
 MAX_FAILURES = 6
 WANTED = os.environ.get("SKIFF_WALK", "")
@@ -227,11 +230,18 @@ def wanted():
             if not WANTED or p in WANTED.split(",")]
 
 
+def hits_of(point, n_max):
+    """Which of the point's hits get a fault."""
+    n = counts()[point]
+    if not point.startswith("db.") or n_max == 1:
+        return range(1, min(n, n_max) + 1)
+    first = 2 if point.endswith(".after") and not DEEP else 1
+    return range(first, min(n, N_COMMITS) + 1, 1 if DEEP else 2)
+
+
 def jobs_of(action, n_max, names=None):
     return [Job(p, n, action) for p in (wanted() if names is None else names)
-            for n in range(1, min(counts()[p], n_max if n_max == 1 or
-                                  not p.startswith("db.") else N_COMMITS)
-                           + 1)]
+            for n in hits_of(p, n_max)]
 
 
 @test
@@ -264,13 +274,18 @@ def a_full_disk_at_every_durable_step_is_insufficient_storage():
     run_jobs(jobs_of("error(ENOSPC)", 1, durable), judge)
 
 
-@test
-def a_slow_step_is_only_slow():
-    def judge(walker, job):
-        equal(walk_one(walker, job), [], "failed steps")
+def slow(point):
+    return "%s=delay(%d)" % (point, 50 if counts()[point] < 10 else 5)
 
-    run_jobs([Job(p, 0, "delay(%d)" % (50 if counts()[p] < 10 else 5))
-              for p in wanted()], judge)
+
+@test
+def slow_steps_are_only_slow():
+    """All of them in one life."""
+    walker = Walker()
+    equal(walker.walk("slow", ";".join(slow(p) for p in wanted())), [],
+          "failed steps")
+    check(set(wanted()) <= set(walker.hits()), "not all were reached")
+    walker.end()
 
 
 main()
