@@ -14,7 +14,8 @@ cat >"$scratch/answers" <<'E2'
 	"detail": "namespace a must be empty: 1 \u001b[2Jimage"}],
 "DELETE /v1/namespaces/b": [204, ""],
 "POST /v1/namespaces": [400, {"detail": "2 faults",
-	"errors": [{"field": "/name", "detail": "bad"}]}],
+	"errors": [{"field": "/name", "detail": "bad"},
+		{"field": "/labels", "detail": "odd"}]}],
 "GET /v1/namespaces/default/events?after=0&follow=false": [200,
 	"data: {\"topic\":\"/x\",\"timestamp\":\"T\",\"event\":{\"name\":\"\\u001b[1m\"}}\n\n",
 	"text/event-stream"],
@@ -51,8 +52,9 @@ like "an error is the daemon's words" "$text" \
     '^skiff: namespace a must be empty: 1 .*image$'
 like "what was removed is printed" "$text" '^b$'
 
-like "all faults of a body are told" "$(both skiff namespaces create x)" \
-    '^ +/name bad$'
+text=$(both skiff namespaces create x)
+like "all faults of a body are told" "$text" '^ +/name bad$'
+like "the second one, too" "$text" '^ +/labels odd$'
 unlike "events are without escapes" \
     "$(both skiff events --no-follow)" "$escape"
 text=$(both skiff pull x)
