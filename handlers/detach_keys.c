@@ -39,7 +39,9 @@ detach_keys_parse(const char *text, struct detach_keys *ret_keys,
 {
 	struct detach_keys keys = { .n = 0 };
 
-	while (text && *text) {
+	if (!text)
+		text = "";
+	while (*text) {
 		size_t len = strcspn(text, ",");
 		char key = parse_key(text, len);
 

@@ -51,6 +51,7 @@ def try_checkpoint(s, container, **body):
         return s.post("%s/tasks/%s/checkpoint?wait=true" % (N, container),
                       body, expect=None).status
     except (OSError, http.client.HTTPException):
+        s.wait_end()
         return None
 
 
@@ -151,6 +152,7 @@ def a_restore_that_fails_anywhere_changes_nothing():
                 check(status >= 500, point, action, status)
             except (OSError, http.client.HTTPException):
                 equal(action, "crash")
+                s.wait_end()
             restarted(s)
             s.get(N + "/tasks/back", expect=404)
             check(not os.path.exists(tasks + "/back"), point, action)
