@@ -108,7 +108,8 @@ def killed_during_a_pull_it_pulls_on_and_leaves_nothing():
 @test
 def killed_during_a_run_it_knows_its_tasks_and_leaves_nothing():
     live_and_die(the_registry().push(tiny_image(), "t/tiny:1"), 0.12,
-                 ["create", "create_task", "start", "exit", "delete_task",
+                 ["create", "create_task", "exec", "start", "pause", "update",
+                  "resume", "stop", "exit", "delete_task",
                   "delete_container", "delete_image", "delete_namespace"])
 
 
