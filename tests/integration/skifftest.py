@@ -54,6 +54,12 @@ TEST_SECONDS = int(os.environ.get("SKIFF_TEST_SECONDS", "180"))
 DEADLINE = 30.0
 
 
+def is_sanitized(program):
+    """Whether it was built with the address sanitizer."""
+    with open(os.path.join(BUILD, program), "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 # --- TAP ---------------------------------------------------------------
 
 class Skip(Exception):
