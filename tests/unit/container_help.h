@@ -18,6 +18,7 @@
 #include "store/image_content.h"
 #include "store/record.h"
 #include "store/snapshot/snapshots.h"
+#include "tests/unit/json_at.h"
 #include "tests/unit/tap.h"
 
 #define LAYER                                                                  \
@@ -188,27 +189,6 @@ update(const char *text, const char *mask, struct skiff_error *err)
 		CHECK(!update(text, mask, &err_));                             \
 		CHECK(err_.code == SKIFF_INVALID_ARGUMENT);                    \
 		CHECK_STR(err_.field, pointer);                                \
-	} while (0)
-
-/* The value at a pointer, as text; "null" for none. */
-static inline __attribute__((unused)) char *
-at(const json_t *json, const char *pointer)
-{
-	cleanup_free char *copy = xstrdup(pointer);
-	char *saved = NULL;
-
-	for (char *key = strtok_r(copy, "/", &saved); key;
-	     key = strtok_r(NULL, "/", &saved))
-		json = json_is_array(json)
-			   ? json_array_get(json, strtoul(key, NULL, 10))
-			   : json_object_get(json, key);
-	return json_text(json);
-}
-
-#define CHECK_AT(json, pointer, expected)                                      \
-	do {                                                                   \
-		cleanup_free char *text_ = at(json, pointer);                  \
-		CHECK_STR(text_, expected);                                    \
 	} while (0)
 
 static inline __attribute__((unused)) int

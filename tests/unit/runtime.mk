@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 check_PROGRAMS += tests/unit/test_spec tests/unit/test_user \
 	tests/unit/test_wishes
-tests_unit_test_spec_SOURCES = tests/unit/test_spec.c
+tests_unit_test_spec_SOURCES = tests/unit/test_spec.c tests/unit/json_at.h
 tests_unit_test_spec_LDADD = $(RUNTIME_LIBS)
 tests_unit_test_user_SOURCES = tests/unit/test_user.c
 tests_unit_test_user_LDADD = $(RUNTIME_LIBS)
-tests_unit_test_wishes_SOURCES = tests/unit/test_wishes.c
+tests_unit_test_wishes_SOURCES = tests/unit/test_wishes.c tests/unit/json_at.h
 tests_unit_test_wishes_LDADD = $(RUNTIME_LIBS)
 TESTS += tests/unit/test_spec tests/unit/test_user tests/unit/test_wishes
 
@@ -24,10 +24,10 @@ TESTS += tests/unit/test_cgroup_files tests/unit/test_timers
 
 check_PROGRAMS += tests/unit/test_container tests/unit/test_container_update
 tests_unit_test_container_SOURCES = tests/unit/test_container.c \
-	tests/unit/container_help.h
+	tests/unit/container_help.h tests/unit/json_at.h
 tests_unit_test_container_LDADD = $(RUNTIME_LIBS)
 tests_unit_test_container_update_SOURCES = tests/unit/test_container_update.c \
-	tests/unit/container_help.h
+	tests/unit/container_help.h tests/unit/json_at.h
 tests_unit_test_container_update_LDADD = $(RUNTIME_LIBS)
 TESTS += tests/unit/test_container tests/unit/test_container_update
 

@@ -15,6 +15,7 @@
 #include "runtime/spec/spec.h"
 #include "runtime/spec/wishes.h"
 #include "store/image_config.h"
+#include "tests/unit/json_at.h"
 #include "tests/unit/tap.h"
 
 static struct host host = {
@@ -275,27 +276,6 @@ spec_of(const char *text, struct skiff_error *err)
 			 &spec, err);
 	return spec;
 }
-
-/* The value at a pointer, as text. */
-static char *
-at(const json_t *json, const char *pointer)
-{
-	cleanup_free char *copy = xstrdup(pointer);
-	char *saved = NULL;
-
-	for (char *key = strtok_r(copy, "/", &saved); key;
-	     key = strtok_r(NULL, "/", &saved))
-		json = json_is_array(json)
-			   ? json_array_get(json, strtoul(key, NULL, 10))
-			   : json_object_get(json, key);
-	return json_text(json);
-}
-
-#define CHECK_AT(json, pointer, expected)                                      \
-	do {                                                                   \
-		cleanup_free char *text_ = at(json, pointer);                  \
-		CHECK_STR(text_, expected);                                    \
-	} while (0)
 
 static void
 image_reset(void)
