@@ -5,6 +5,7 @@ libruntime_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 RUNTIME_LIBS = libruntime.a $(STORE_LIBS)
 libruntime_a_SOURCES = \
 	%D%/bundle.c %D%/bundle.h \
+	%D%/cgroup/enter.c %D%/cgroup/enter.h \
 	%D%/cgroup/file.c %D%/cgroup/file.h \
 	%D%/cgroup/freezer.c %D%/cgroup/freezer.h \
 	%D%/cgroup/limits.c %D%/cgroup/limits.h \

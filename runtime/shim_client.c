@@ -24,6 +24,7 @@
 #include "base/proc.h"
 #include "base/strbuf.h"
 #include "base/strv.h"
+#include "runtime/cgroup/enter.h"
 #include "runtime/shim_client_internal.h"
 
 #define FRAME_SIZE 4096 /* of all answers; only stdin is larger */
@@ -373,8 +374,8 @@ keep_variable(struct strv *env, const char *name)
 }
 
 static int
-start_process(const struct shim_options *options, int ready_fd, int *ret_pidfd,
-	      struct skiff_error *err)
+start_process(const struct shim_options *options, int ready_fd, pid_t *ret_pid,
+	      int *ret_pidfd, struct skiff_error *err)
 {
 	CLEANUP(strv_done) struct strv argv = STRV_INIT;
 	CLEANUP(strv_done) struct strv env = STRV_INIT;
@@ -384,7 +385,6 @@ start_process(const struct shim_options *options, int ready_fd, int *ret_pidfd,
 					.n_pass_fds = 1,
 					.cwd = "/",
 					.new_session = 1 };
-	pid_t pid;
 
 	strv_add(&argv, options->shim_path);
 	strv_addf(&argv, "--runtime=%s", options->place.runtime);
@@ -409,7 +409,7 @@ start_process(const struct shim_options *options, int ready_fd, int *ret_pidfd,
 	keep_variable(&env, "UBSAN_OPTIONS");
 	process.argv = argv.items;
 	process.env = env.items;
-	return proc_spawn(&process, &pid, ret_pidfd, err);
+	return proc_spawn(&process, ret_pid, ret_pidfd, err);
 }
 
 static int
@@ -418,6 +418,7 @@ spawn(const struct shim_options *options, struct shim_client *client,
 {
 	cleanup_close int read_end = -1;
 	cleanup_close int write_end = -1;
+	pid_t pid;
 	int ends[2];
 
 	if (fault_hit(FAULT_TASK_SHIM_SPAWN_BEFORE, err) < 0)
@@ -426,11 +427,14 @@ spawn(const struct shim_options *options, struct shim_client *client,
 		return err_errno(err, errno, "ready pipe");
 	read_end = ends[0];
 	write_end = ends[1];
-	if (start_process(options, write_end, &client->shim_fd, err) < 0)
+	if (start_process(options, write_end, &pid, &client->shim_fd, err) < 0)
 		return -1;
 	client->is_child = true;
 	closep(&write_end);
 	write_end = -1;
+	/* While it starts, and the runtime after it: they need not wait. */
+	if (options->cgroup)
+		cgroup_enter(options->cgroup, pid);
 	if (fault_hit(FAULT_TASK_SHIM_SPAWN_AFTER, err) < 0 ||
 	    read_ready(read_end, options->deadline, &client->who, err) < 0 ||
 	    fault_hit(FAULT_TASK_SHIM_READY, err) < 0)

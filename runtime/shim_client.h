@@ -69,6 +69,7 @@ struct shim_place {
 struct shim_options {
 	struct shim_place place;
 	const char *shim_path; /* the executable */
+	const char *cgroup;    /* the shim's own, or NULL: the caller's */
 	bool has_terminal;
 	const struct task_stdio *stdio;
 	int64_t log_max_size; /* unless stdio says; 0: the shim's own */

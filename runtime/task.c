@@ -44,6 +44,9 @@
 
 #define KILL_TIMEOUT_MS 10000
 
+/* Of all shims: no namespace begins with an underscore. */
+#define SHIMS_NAME "_shims"
+
 /* --- create ----------------------------------------------------------- */
 
 static int
@@ -54,6 +57,7 @@ spawn_shim(struct task *task, struct skiff_error *err)
 	struct shim_options options = {
 		.place = task_place(task),
 		.shim_path = task->tasks->shim_path,
+		.cgroup = task->tasks->shims_cgroup,
 		.has_terminal = task->has_terminal,
 		.stdio = &stdio,
 		.log_max_size = task->tasks->log_max_size,
@@ -95,7 +99,6 @@ spawn_limited(struct task *task, const json_t *spec, struct skiff_error *err)
 	if (spawn_shim(task, err) < 0)
 		return -1;
 	task->oom_kills = 0;
-	task_places_move_shim(task->tasks, shim_client_shim_pid(task->client));
 	if (task_limits_begin(task, spec, err) == 0)
 		return 0;
 	drop_shim(task);
@@ -457,6 +460,8 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->runtime_root = xasprintf("%s/runtime", options->state);
 	tasks->shim_path = xstrdup(options->shim_path);
 	tasks->cgroup_prefix = xstrdup(options->cgroup_prefix);
+	tasks->shims_cgroup =
+	    xasprintf("%s/" SHIMS_NAME, options->cgroup_prefix);
 	tasks->log_max_size = options->log_max_size;
 	tasks->log_max_files = options->log_max_files;
 	tasks->host = options->host;
@@ -495,6 +500,7 @@ tasks_close(struct tasks *tasks)
 		task_free(task);
 	}
 	lock_done(&tasks->lock);
+	free(tasks->shims_cgroup);
 	free(tasks->cgroup_prefix);
 	free(tasks->shim_path);
 	free(tasks->runtime_root);

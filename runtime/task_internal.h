@@ -97,6 +97,7 @@ struct tasks {
 	char *shim_path;
 	const struct host *host;
 	char *cgroup_prefix;
+	char *shims_cgroup;
 	char boot_id[BOOT_ID_MAX];
 	char *root_path; /* the daemon's root */
 	struct content *content;
@@ -317,7 +318,6 @@ int task_record_restart_wanted(struct task *task, struct skiff_error *err);
 /* --- what tasks of a namespace share, runtime/task_places.c ------------- */
 
 /* Into the cgroup of all shims. */
-void task_places_move_shim(struct tasks *tasks, pid_t shim);
 /* At the start and the end, when there is no task at all. */
 void task_places_sweep(struct tasks *tasks);
 

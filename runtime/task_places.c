@@ -2,9 +2,7 @@
 /*
  * What a namespace's tasks share outside the store: the runtime's state
  * directory, and the cgroup above theirs. The runtime makes both and never
- * removes them. And what all shims share: a cgroup of their own, so that
- * they are neither limited, frozen nor counted with any task, nor with
- * whatever started the daemon.
+ * removes them.
  *
  * Only rmdir(2) is used, which leaves alone whatever is still in use.
  */
@@ -13,20 +11,14 @@
 #include "runtime/task_internal.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/strv.h"
-#include "runtime/cgroup/file.h"
 #include "runtime/cgroup/path.h"
 #include "store/record.h"
-
-/* No namespace begins with an underscore. */
-#define SHIMS_NAME "_shims"
 
 static void
 remove_empty(const char *parent, const char *name)
@@ -58,33 +50,6 @@ find_cgroups(const struct tasks *tasks, struct cgroup_dirs *dirs)
 	if (cgroup_dirs_from_path(tasks->cgroup_prefix, dirs, &unknown) < 0)
 		return 0;
 	return dirs->n;
-}
-
-/*
- * Best effort, hierarchy by hierarchy: a cpuset that nobody has filled
- * takes no process, and a shim is as safe where it is.
- */
-void
-task_places_move_shim(struct tasks *tasks, pid_t shim)
-{
-	cleanup_free char *place =
-	    xasprintf("%s/" SHIMS_NAME, tasks->cgroup_prefix);
-	struct skiff_error unknown = ERROR_INIT;
-	struct cgroup_dirs dirs;
-	char pid[16];
-
-	if (cgroup_dirs_from_path(place, &dirs, &unknown) < 0)
-		return;
-	(void)snprintf(pid, sizeof(pid), "%d", (int)shim);
-	for (size_t i = 0; i < dirs.n; i++) {
-		cleanup_close int fd = -1;
-
-		/* Above it the runtime has made what it needs. */
-		(void)mkdir(cgroup_dir(&dirs, i), 0755);
-		fd = cgroup_open_at(&dirs, i, "cgroup.procs", O_WRONLY);
-		if (fd < 0 || write(fd, pid, strlen(pid)) < 0)
-			(void)rmdir(cgroup_dir(&dirs, i));
-	}
 }
 
 static bool
