@@ -88,26 +88,6 @@ execs_get(struct request *request, void *context, struct response **ret,
 /* --- create ----------------------------------------------------------------
  */
 
-static void
-check_stdio(const json_t *stdio, struct json_faults *faults)
-{
-	const json_t *input;
-	const char *mode;
-	const char *key;
-	json_t *value;
-
-	json_object_foreach ((json_t *)stdio, key, value)
-		if (strcmp(key, "mode") != 0 && strcmp(key, "stdin") != 0)
-			json_fault(faults, "/stdio", "unknown field %s", key);
-	input = json_object_get(stdio, "stdin");
-	if (input && !json_is_boolean(input))
-		json_fault(faults, "/stdio/stdin", "must be true or false");
-	mode = json_string_value(json_object_get(stdio, "mode"));
-	if (json_object_get(stdio, "mode") &&
-	    (!mode || (strcmp(mode, "log") != 0 && strcmp(mode, "null") != 0)))
-		json_fault(faults, "/stdio/mode", "must be log or null");
-}
-
 static int
 take_wishes(struct request *request, struct exec_wishes *wishes,
 	    struct skiff_error *err)
@@ -118,7 +98,6 @@ take_wishes(struct request *request, struct exec_wishes *wishes,
 	if (request_json(request, &body, err) < 0)
 		return -1;
 	exec_wishes_decode(body, wishes, faults);
-	check_stdio(wishes->stdio, faults);
 	if (wishes->labels)
 		labels_check(wishes->labels, "/labels", faults);
 	return check_faults(request, err);

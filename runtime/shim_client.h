@@ -154,14 +154,14 @@ int shim_close_stdin(struct shim_client *client, struct deadline deadline,
  * Execs; TASK_DIR/execs/ID with SHIM_FILE_PROCESS in it is there. Reasons
  * of a start: executable_not_found, cwd_not_found, runtime_exec_failed. The
  * shim knows an exec no more (SKIFF_NOT_FOUND) once its end is on disk and
- * told. An older shim does not know execs: SKIFF_UNIMPLEMENTED.
+ * told. An older shim does not know execs, or knows none with paths or a
+ * log of another size: SKIFF_UNIMPLEMENTED, reason unknown_request.
  */
 struct shim_exec_options {
 	const char *id;
 	bool has_terminal;
-	bool has_stdin;
-	bool no_log;
-	uint32_t rows; /* of the terminal; 0: as it is made */
+	const struct task_stdio *stdio; /* NULL: the log, and no input */
+	uint32_t rows;			/* of the terminal; 0: as it is made */
 	uint32_t columns;
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/shim_client_internal.h"
+#include "runtime/task_stdio.h"
 
 static struct shim_message
 about_exec(enum shim_type type, const char *id)
@@ -16,6 +17,28 @@ about_exec(enum shim_type type, const char *id)
 	m.u.exec.id = id;
 	m.u.exec.id_len = (uint16_t)strlen(id);
 	return m;
+}
+
+/* What every shim understands is said in the words of the first ones. */
+static void
+tell_stdio(const struct task_stdio *stdio, struct shim_message *m)
+{
+	const char *const paths[] = { stdio->stdin_path, stdio->stdout_path,
+				      stdio->stderr_path };
+
+	m->u.exec_start.has_stdin = stdio->has_stdin;
+	m->u.exec_start.no_log = !stdio_mode_has_log(stdio->mode);
+	m->u.exec_start.log_size = (uint64_t)stdio->log_max_size;
+	m->u.exec_start.log_files = (uint32_t)stdio->log_max_files;
+	if (stdio->log_max_size > 0 || stdio->log_max_files > 0)
+		m->type = SHIM_EXEC_START_STDIO;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		if (!paths[i])
+			continue;
+		m->type = SHIM_EXEC_START_STDIO;
+		m->u.exec_start.paths[i] = paths[i];
+		m->u.exec_start.path_lens[i] = (uint16_t)strlen(paths[i]);
+	}
 }
 
 int
@@ -30,10 +53,10 @@ shim_exec_start(struct shim_client *client,
 	m.u.exec_start.id = options->id;
 	m.u.exec_start.id_len = (uint16_t)strlen(options->id);
 	m.u.exec_start.terminal = options->has_terminal;
-	m.u.exec_start.has_stdin = options->has_stdin;
-	m.u.exec_start.no_log = options->no_log;
 	m.u.exec_start.rows = options->rows;
 	m.u.exec_start.columns = options->columns;
+	if (options->stdio)
+		tell_stdio(options->stdio, &m);
 	if (shim_client_call(client, &m, deadline, &reply, err) < 0)
 		return -1;
 	*ret_pid = (pid_t)reply.u.exec_state.pid;

@@ -29,7 +29,7 @@ shim_stdio_arguments(struct strv *argv, const struct shim_options *options)
 
 	if (stdio->has_stdin)
 		strv_add(argv, "--stdin");
-	if (stdio->mode == STDIO_NULL || stdio->mode == STDIO_FILE)
+	if (!stdio_mode_has_log(stdio->mode))
 		strv_add(argv, "--no-log");
 	add_path(argv, "in", stdio->stdin_path);
 	add_path(argv, "out", stdio->stdout_path);

@@ -149,16 +149,29 @@ get_identity(struct reader *r, struct shim_identity *who)
 }
 
 static void
+put_exec_stdio(struct writer *w, const struct shim_message *m)
+{
+	for (size_t i = 0; i < 3; i++)
+		put_string(w, m->u.exec_start.paths[i],
+			   m->u.exec_start.path_lens[i]);
+	put_uint(w, m->u.exec_start.log_size, 8);
+	put_uint(w, m->u.exec_start.log_files, 4);
+}
+
+static void
 put_exec_body(struct writer *w, const struct shim_message *m)
 {
 	switch (m->type) {
 	case SHIM_EXEC_START:
+	case SHIM_EXEC_START_STDIO:
 		put_string(w, m->u.exec_start.id, m->u.exec_start.id_len);
 		put_uint(w, m->u.exec_start.terminal, 1);
 		put_uint(w, m->u.exec_start.has_stdin, 1);
 		put_uint(w, m->u.exec_start.no_log, 1);
 		put_uint(w, m->u.exec_start.rows, 4);
 		put_uint(w, m->u.exec_start.columns, 4);
+		if (m->type == SHIM_EXEC_START_STDIO)
+			put_exec_stdio(w, m);
 		break;
 	case SHIM_EXEC_KILL:
 	case SHIM_EXEC_DELETE:
@@ -170,6 +183,7 @@ put_exec_body(struct writer *w, const struct shim_message *m)
 			put_uint(w, m->u.exec.force, 1);
 		break;
 	case SHIM_EXEC_START | SHIM_REPLY:
+	case SHIM_EXEC_START_STDIO | SHIM_REPLY:
 	case SHIM_EXEC_STATE | SHIM_REPLY:
 		put_uint(w, m->u.exec_state.phase, 4);
 		put_uint(w, m->u.exec_state.pid, 4);
@@ -259,16 +273,29 @@ put_body(struct writer *w, const struct shim_message *m)
 }
 
 static void
+get_exec_stdio(struct reader *r, struct shim_message *m)
+{
+	for (size_t i = 0; i < 3; i++)
+		m->u.exec_start.paths[i] =
+		    get_string(r, &m->u.exec_start.path_lens[i]);
+	m->u.exec_start.log_size = get_uint(r, 8);
+	m->u.exec_start.log_files = get_u32(r);
+}
+
+static void
 get_exec_body(struct reader *r, struct shim_message *m)
 {
 	switch (m->type) {
 	case SHIM_EXEC_START:
+	case SHIM_EXEC_START_STDIO:
 		m->u.exec_start.id = get_string(r, &m->u.exec_start.id_len);
 		m->u.exec_start.terminal = get_uint(r, 1) != 0;
 		m->u.exec_start.has_stdin = get_uint(r, 1) != 0;
 		m->u.exec_start.no_log = get_uint(r, 1) != 0;
 		m->u.exec_start.rows = get_u32(r);
 		m->u.exec_start.columns = get_u32(r);
+		if (m->type == SHIM_EXEC_START_STDIO)
+			get_exec_stdio(r, m);
 		break;
 	case SHIM_EXEC_KILL:
 	case SHIM_EXEC_DELETE:
@@ -280,6 +307,7 @@ get_exec_body(struct reader *r, struct shim_message *m)
 			m->u.exec.force = get_uint(r, 1) != 0;
 		break;
 	case SHIM_EXEC_START | SHIM_REPLY:
+	case SHIM_EXEC_START_STDIO | SHIM_REPLY:
 	case SHIM_EXEC_STATE | SHIM_REPLY:
 		m->u.exec_state.phase = get_u32(r);
 		m->u.exec_state.pid = get_u32(r);

@@ -52,6 +52,7 @@ enum shim_type {
 	SHIM_EXEC_KILL = 11,
 	SHIM_EXEC_DELETE = 12,
 	SHIM_EXEC_STATE = 13,
+	SHIM_EXEC_START_STDIO = 14,
 	SHIM_INPUT = 20,
 	SHIM_INPUT_CLOSE = 21,
 	SHIM_WINDOW = 22,
@@ -163,7 +164,7 @@ struct shim_message {
 			uint32_t len;
 		} stdin_data;
 		uint32_t accepted; /* reply to SHIM_STDIN: bytes taken */
-		struct { /* SHIM_EXEC_START; id points into the packet */
+		struct { /* SHIM_EXEC_START; texts point into the packet */
 			const char *id;
 			uint16_t id_len;
 			bool terminal;
@@ -171,6 +172,14 @@ struct shim_message {
 			bool no_log;
 			uint32_t rows; /* of the terminal; 0: as it is made */
 			uint32_t columns;
+			/*
+			 * SHIM_EXEC_START_STDIO: of stdin, stdout, stderr, or
+			 * ""; limits of its log, 0: the task's.
+			 */
+			const char *paths[3];
+			uint16_t path_lens[3];
+			uint64_t log_size;
+			uint32_t log_files;
 		} exec_start;
 		struct { /* SHIM_EXEC_KILL, _DELETE, _STATE */
 			const char *id;
@@ -178,7 +187,7 @@ struct shim_message {
 			uint32_t signal; /* KILL */
 			bool force;	 /* DELETE: kills first */
 		} exec;
-		struct { /* reply to SHIM_EXEC_START, _STATE */
+		struct { /* reply to SHIM_EXEC_START, _START_STDIO, _STATE */
 			uint32_t phase;
 			uint32_t pid;
 			uint64_t start;

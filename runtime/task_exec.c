@@ -27,6 +27,7 @@
 #include "runtime/spec/rootfs_view.h"
 #include "runtime/spec/spec.h"
 #include "runtime/task_exec_internal.h"
+#include "runtime/task_stdio.h"
 #include "store/record.h"
 #include "store/snapshot/snapshots.h"
 
@@ -238,24 +239,38 @@ write_window(const struct exec *exec, struct skiff_error *err)
 }
 
 static int
-start_in_shim(struct exec *exec, struct shim_client *client,
-	      struct skiff_error *err)
+call_start(struct exec *exec, struct shim_client *client,
+	   struct skiff_error *err)
 {
+	struct json_faults faults = JSON_FAULTS_INIT;
+	struct task_stdio stdio;
 	struct shim_exec_options options = {
 		.id = exec->id,
 		.has_terminal = exec->has_terminal,
-		.has_stdin = exec->has_stdin,
-		.no_log = exec->no_log,
+		.stdio = &stdio,
 		.rows = exec->rows,
 		.columns = exec->columns,
 	};
+	int r;
 
+	/* It was found good when it was recorded. */
+	task_stdio_decode(exec->stdio, "/stdio", &stdio, &faults);
+	json_faults_done(&faults);
+	r = shim_exec_start(client, &options,
+			    deadline_in_ms(TASK_STEP_TIMEOUT_MS), &exec->pid,
+			    err);
+	task_stdio_done(&stdio);
+	return r;
+}
+
+static int
+start_in_shim(struct exec *exec, struct shim_client *client,
+	      struct skiff_error *err)
+{
 	if (write_window(exec, err) < 0 ||
 	    fault_hit(FAULT_EXEC_START_BEFORE, err) < 0)
 		return -1;
-	if (shim_exec_start(client, &options,
-			    deadline_in_ms(TASK_STEP_TIMEOUT_MS), &exec->pid,
-			    err) == 0)
+	if (call_start(exec, client, err) == 0)
 		return 0;
 	if (err->code == SKIFF_DEADLINE_EXCEEDED)
 		undo_start(exec, client);
@@ -319,6 +334,23 @@ take_id(const struct exec_wishes *wishes, const char *task_id, char **ret_id,
 	return 0;
 }
 
+static json_t *
+record_stdio(const json_t *wish)
+{
+	struct json_faults faults = JSON_FAULTS_INIT;
+	struct task_stdio stdio;
+	json_t *json;
+
+	/* Who decoded the wishes has told its faults. */
+	task_stdio_decode(wish, "/stdio", &stdio, &faults);
+	json_faults_done(&faults);
+	json = task_stdio_json(&stdio);
+	task_stdio_done(&stdio);
+	if (!json_object_get(json, "stdin"))
+		json_set_bool(json, "stdin", false);
+	return json;
+}
+
 /* One that is in the table, with its step taken: nobody sees it half made. */
 static int
 begin_creation(struct tasks *tasks, const char *ns, const char *task_id,
@@ -334,9 +366,7 @@ begin_creation(struct tasks *tasks, const char *ns, const char *task_id,
 	exec = exec_new(task, id);
 	exec->has_terminal = request->wishes->terminal;
 	exec->auto_remove = request->auto_remove;
-	exec->has_stdin = json_get_bool(request->wishes->stdio, "stdin");
-	exec->no_log =
-	    strcmp(json_get_text(request->wishes->stdio, "mode"), "null") == 0;
+	exec->stdio = record_stdio(request->wishes->stdio);
 	ret_place->client = shim_client_ref(task->client);
 	lock_take(&exec->step);
 	ret_place->exec = exec;

@@ -20,8 +20,7 @@ struct exec {
 	char *id;
 	char *dir; /* absolute */
 	bool has_terminal;
-	bool has_stdin;
-	bool no_log;
+	json_t *stdio; /* runtime/task_stdio.h */
 	bool auto_remove;
 	struct lock step;
 	/* guarded by step: */

@@ -125,12 +125,10 @@ new_object(const struct write *write)
 	const struct exec_wishes *wishes = write->wishes;
 	const struct exec *exec = write->exec;
 	json_t *object =
-	    json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:{s:s, s:b}}", "id",
-		      exec->id, "container", exec->task->id, "state", "created",
-		      "args", texts(&wishes->args), "terminal",
-		      exec->has_terminal, "auto_remove", exec->auto_remove,
-		      "stdio", "mode", exec->no_log ? "null" : "log", "stdin",
-		      exec->has_stdin);
+	    json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:O}", "id", exec->id,
+		      "container", exec->task->id, "state", "created", "args",
+		      texts(&wishes->args), "terminal", exec->has_terminal,
+		      "auto_remove", exec->auto_remove, "stdio", exec->stdio);
 
 	if (wishes->env.n > 0)
 		(void)json_object_set_new(object, "env", texts(&wishes->env));
@@ -346,7 +344,6 @@ static int
 load_one(void *arg, const char *ns, const char *key, json_t *object,
 	 struct skiff_error *err)
 {
-	const json_t *stdio = json_object_get(object, "stdio");
 	struct tasks *tasks = arg;
 	CLEANUP(task_unrefp) struct task *task = NULL;
 	CLEANUP(exec_unrefp) struct exec *exec = NULL;
@@ -365,8 +362,7 @@ load_one(void *arg, const char *ns, const char *key, json_t *object,
 	exec->pid = (pid_t)json_get_int(object, "pid", 0);
 	exec->has_terminal = json_get_bool(object, "terminal");
 	exec->auto_remove = json_get_bool(object, "auto_remove");
-	exec->has_stdin = json_get_bool(stdio, "stdin");
-	exec->no_log = strcmp(json_get_text(stdio, "mode"), "null") == 0;
+	exec->stdio = json_incref(json_object_get(object, "stdio"));
 	return exec_table_add(exec, err);
 }
 

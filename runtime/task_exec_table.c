@@ -26,6 +26,7 @@ static void
 exec_free(struct exec *exec)
 {
 	lock_done(&exec->step);
+	json_decref(exec->stdio);
 	free(exec->dir);
 	free(exec->id);
 	free(exec);

@@ -174,6 +174,8 @@ plan_stdio(struct task *task, const json_t *container, struct skiff_error *err)
 			  "/stdio", &stdio, &faults);
 	json_decref(task->stdio);
 	task->stdio = task_stdio_json(&stdio);
+	if (task->has_terminal)
+		task_stdio_check_terminal(&stdio, "/stdio", &faults);
 	task_stdio_done(&stdio);
 	r = json_faults_to_error(&faults, err);
 	json_faults_done(&faults);
@@ -203,15 +205,9 @@ task_plan_make(struct task *task, struct task_plan *ret_plan,
 	    task_table_claim(task, rootfs_claim(&plan), err) < 0)
 		return -1;
 	spec = json_object_get(plan.container, "spec");
+	plan_terminal(task, spec);
 	if (plan_stdio(task, plan.container, err) < 0)
 		return -1;
-	plan_terminal(task, spec);
-	if (task->has_terminal &&
-	    json_is_string(json_object_get(task->stdio, "stdin"))) {
-		(void)err_set(err, SKIFF_INVALID_ARGUMENT,
-			      "a terminal takes its input from the API alone");
-		return err_field(err, "/stdio/stdin");
-	}
 	replace(&task->cgroups_path, spec_cgroups_path(spec));
 	health_configure(task, plan.container);
 	*ret_plan = plan;

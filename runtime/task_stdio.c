@@ -122,11 +122,21 @@ check(const struct task_stdio *stdio, const char *prefix,
 }
 
 void
+task_stdio_check_terminal(const struct task_stdio *stdio, const char *prefix,
+			  struct json_faults *faults)
+{
+	if (stdio->stderr_path)
+		fault(faults, prefix, "stderr",
+		      "a terminal has one output, which is stdout");
+}
+
+void
 task_stdio_decode(const json_t *json, const char *prefix,
 		  struct task_stdio *ret_stdio, struct json_faults *faults)
 {
 	CLEANUP(strbuf_done) struct strbuf log_prefix = STRBUF_INIT;
 	struct wire wire = { 0 };
+	bool is_known;
 
 	*ret_stdio = (struct task_stdio){ 0 };
 	if (!json)
@@ -134,7 +144,8 @@ task_stdio_decode(const json_t *json, const char *prefix,
 	json_decode(json, prefix, wire_fields, ARRAY_SIZE(wire_fields), &wire,
 		    faults);
 	take_stdin(wire.stdin_value, prefix, ret_stdio, faults);
-	if (!take_mode(wire.mode, &ret_stdio->mode))
+	is_known = take_mode(wire.mode, &ret_stdio->mode);
+	if (!is_known)
 		fault(faults, prefix, "mode",
 		      "must be log, null, file or fifo");
 	ret_stdio->stdout_path = STEAL_PTR(wire.stdout_path);
@@ -144,7 +155,8 @@ task_stdio_decode(const json_t *json, const char *prefix,
 		json_decode(wire.log, log_prefix.buf, log_fields,
 			    ARRAY_SIZE(log_fields), ret_stdio, faults);
 	json_release(wire_fields, ARRAY_SIZE(wire_fields), &wire);
-	check(ret_stdio, prefix, faults);
+	if (is_known)
+		check(ret_stdio, prefix, faults);
 }
 
 json_t *

@@ -12,7 +12,7 @@
  * name files that are appended to (stderr alone may be left out: the same
  * as stdout), stdin one to be read. fifo: any of the three names a FIFO
  * that exists; output goes to the log first, and on from there, so that
- * nobody has to read it.
+ * nobody has to read it. With a terminal, what stdin names is typed at it.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -44,5 +44,15 @@ void task_stdio_decode(const json_t *json, const char *prefix,
 json_t *task_stdio_json(const struct task_stdio *stdio);
 void task_stdio_done(struct task_stdio *stdio);
 const char *stdio_mode_name(enum stdio_mode mode);
+/*
+ * What a terminal cannot have: it has one output, which is its stdout.
+ */
+void task_stdio_check_terminal(const struct task_stdio *stdio,
+			       const char *prefix, struct json_faults *faults);
+static inline bool
+stdio_mode_has_log(enum stdio_mode mode)
+{
+	return mode == STDIO_LOG || mode == STDIO_FIFO;
+}
 /* Whether there is a log to be read. */
 bool stdio_has_log(const json_t *stdio);

@@ -189,7 +189,8 @@ subscribe(struct shim *shim, struct shim_connection *connection)
 		return;
 	connection->is_subscribed = true;
 	for (size_t i = 0; i < shim->processes_end; i++)
-		if (shim->processes[i].phase == SHIM_STOPPED)
+		if (shim->processes[i].phase == SHIM_STOPPED &&
+		    !shim->processes[i].is_over)
 			shim->processes[i].owed |= bit_of(shim, connection);
 }
 
@@ -248,8 +249,8 @@ static bool
 is_job(uint16_t type)
 {
 	return type == SHIM_START || type == SHIM_DELETE ||
-	       type == SHIM_EXEC_START || type == SHIM_EXEC_DELETE ||
-	       type == SHIM_CHECKPOINT;
+	       type == SHIM_EXEC_START || type == SHIM_EXEC_START_STDIO ||
+	       type == SHIM_EXEC_DELETE || type == SHIM_CHECKPOINT;
 }
 
 static int
@@ -264,6 +265,7 @@ begin_job(struct shim *shim, struct shim_connection *connection,
 	case SHIM_CHECKPOINT:
 		return shim_begin_checkpoint(shim, connection, m, err);
 	case SHIM_EXEC_START:
+	case SHIM_EXEC_START_STDIO:
 		return shim_begin_exec_start(shim, connection, m, err);
 	default:
 		return shim_begin_exec_delete(shim, connection, m, err);

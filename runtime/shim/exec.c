@@ -48,7 +48,7 @@ find(struct shim *shim, const char *id)
 
 	dir_of(id, dir);
 	for (size_t i = 1; i < shim->processes_end; i++)
-		if (shim->processes[i].phase &&
+		if (shim->processes[i].phase && !shim->processes[i].is_over &&
 		    strcmp(shim->processes[i].dir, dir) == 0)
 			return &shim->processes[i];
 	return NULL;
@@ -174,7 +174,8 @@ open_and_run(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 
 	forget_run(shim, process);
 	if (process->has_log &&
-	    shim_log_open(shim, process->dir, &process->log, err) < 0)
+	    (shim_log_open(shim, process->dir, &process->log, err) < 0 ||
+	     shim_sink_begin(process, err) < 0))
 		return -1;
 	if (process->has_terminal)
 		return shim_output_listen_console(shim, process, console,
@@ -216,6 +217,46 @@ need_container(struct shim *shim, struct skiff_error *err)
 	return 0;
 }
 
+/* In the packet it has no end of its own. */
+static int
+open_given(struct shim_process *process, size_t stream,
+	   const struct shim_message *m, struct skiff_error *err)
+{
+	size_t len = m->u.exec_start.path_lens[stream];
+	const char *given = m->u.exec_start.paths[stream];
+	char path[PATH_MAX];
+
+	if (len == 0)
+		return 0;
+	if (len >= sizeof(path) || given[0] != '/' || memchr(given, '\0', len))
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "path of %zu bytes is malformed", len);
+	memcpy(path, given, len);
+	path[len] = '\0';
+	return shim_sink_open(process, stream, path, err);
+}
+
+static int
+take_streams(struct shim_process *process, const struct shim_message *m,
+	     struct skiff_error *err)
+{
+	process->has_terminal = m->u.exec_start.terminal;
+	process->has_stdin = m->u.exec_start.has_stdin;
+	process->has_log = !m->u.exec_start.no_log;
+	if (m->type != SHIM_EXEC_START_STDIO)
+		return 0;
+	if (m->u.exec_start.log_size > 0 &&
+	    m->u.exec_start.log_size < SHIM_LOG_SIZE_MIN)
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "a log of so few bytes is none");
+	process->log.max_size = m->u.exec_start.log_size;
+	process->log.max_files = m->u.exec_start.log_files;
+	for (size_t i = 0; i < 3; i++)
+		if (open_given(process, i, m, err) < 0)
+			return -1;
+	return 0;
+}
+
 int
 shim_begin_exec_start(struct shim *shim, struct shim_connection *connection,
 		      const struct shim_message *m, struct skiff_error *err)
@@ -238,10 +279,8 @@ shim_begin_exec_start(struct shim *shim, struct shim_connection *connection,
 		return err_set(err, SKIFF_RESOURCE_EXHAUSTED,
 			       "%d processes were started in the task already",
 			       SHIM_MAX_PROCESSES);
-	process->has_terminal = m->u.exec_start.terminal;
-	process->has_stdin = m->u.exec_start.has_stdin;
-	process->has_log = !m->u.exec_start.no_log;
-	if (shim_job_begin(shim, connection, m, start_exec, &job, err) < 0) {
+	if (take_streams(process, m, err) < 0 ||
+	    shim_job_begin(shim, connection, m, start_exec, &job, err) < 0) {
 		shim_process_free(shim, process);
 		return -1;
 	}

@@ -22,6 +22,7 @@ skiff_shim_SOURCES = \
 	%D%/rootfs.c \
 	%D%/runtime.c \
 	%D%/sink.c \
+	%D%/feed.c \
 	%D%/spawn.c \
 	%D%/stdio.c \
 	%D%/steps.c \

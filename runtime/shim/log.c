@@ -165,7 +165,11 @@ shim_log_open(struct shim *shim, const char *dir, struct shim_log *log,
 	struct names names;
 
 	name_newest(dir, "", &names);
-	log->limit = shim->log_max_size;
+	if (log->max_size == 0)
+		log->max_size = shim->log_max_size;
+	if (log->max_files == 0)
+		log->max_files = shim->log_max_files;
+	log->limit = log->max_size;
 	if (open_file(shim, names.data, 0, &log->fd, err) < 0 ||
 	    open_file(shim, names.index, 0, &log->index_fd, err) < 0 ||
 	    read_index(log, err) < 0)
@@ -275,7 +279,7 @@ remove_oldest(struct shim *shim, const char *dir, const struct shim_log *log)
 	struct names old;
 
 	for (uint32_t n = log->number; n-- > 1;) {
-		if (n + shim->log_max_files > log->number)
+		if (n + log->max_files > log->number)
 			continue;
 		name_full(dir, n, &old);
 		(void)unlinkat(shim->task_fd, old.index, 0);
@@ -312,7 +316,7 @@ rotate(struct shim *shim, const char *dir, struct shim_log *log)
 	log->number++;
 	log->base = log->offset;
 	log->index_offset = SHIM_LOG_RECORD_SIZE;
-	log->limit = shim->log_max_size;
+	log->limit = log->max_size;
 	remove_oldest(shim, dir, log);
 	return true;
 }
@@ -326,7 +330,7 @@ shim_log_room(struct shim *shim, const char *dir, struct shim_log *log,
 	if (used >= log->limit) {
 		/* What cannot be done now is tried again a little later. */
 		if (!rotate(shim, dir, log))
-			log->limit = used + shim->log_max_size / 16;
+			log->limit = used + log->max_size / 16;
 		used = log->offset - log->base + log->index_offset;
 	}
 	return log->limit - used < max ? (size_t)(log->limit - used) : max;

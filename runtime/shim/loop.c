@@ -10,16 +10,17 @@
 
 #include "base/cleanup.h"
 
-/* Places in the array of poll(2); two for each process come behind. */
+/* Places in the array of poll(2); behind them come those of processes. */
 enum {
 	AT_SIGNAL,
 	AT_LISTEN,
 	AT_CONNECTIONS,
 	AT_JOBS = AT_CONNECTIONS + SHIM_MAX_CONNECTIONS,
-	AT_SINKS = AT_JOBS + SHIM_MAX_JOBS,
-	AT_OUTPUTS = AT_SINKS + 2,
-	N_PLACES = AT_OUTPUTS + 2 * SHIM_MAX_PROCESSES,
+	AT_PROCESSES = AT_JOBS + SHIM_MAX_JOBS,
 };
+/* Those of one process. */
+enum { AT_OUTPUTS, AT_SINKS = 2, AT_FEED = 4, N_OF_PROCESS };
+#define N_PLACES (AT_PROCESSES + N_OF_PROCESS * SHIM_MAX_PROCESSES)
 
 static void
 sooner(struct deadline *soonest, struct deadline other)
@@ -35,14 +36,14 @@ timeout_ms(const struct shim *shim)
 
 	if (shim->must_reap)
 		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(shim->sinks); i++)
-		sooner(&soonest, shim->sinks[i].look_again);
 	for (size_t i = 0; i < shim->jobs_end; i++)
 		if (shim->jobs[i].step)
 			sooner(&soonest, shim->jobs[i].deadline);
 	for (size_t i = 0; i < shim->processes_end; i++) {
 		const struct shim_process *process = &shim->processes[i];
 
+		for (size_t k = 0; process->phase && k < 2; k++)
+			sooner(&soonest, process->sinks[k].look_again);
 		if (!process->has_ended || process->is_recorded)
 			continue;
 		sooner(&soonest, process->drain);
@@ -67,11 +68,30 @@ wants(int fd, short events)
 	return (struct pollfd){ .fd = fd, .events = events };
 }
 
+static void
+fill_process(const struct shim_process *process,
+	     struct pollfd fds[N_OF_PROCESS])
+{
+	bool is_used = process->phase != 0;
+	short events = 0;
+	int fd = is_used ? shim_feed_wants(process, &events) : -1;
+
+	for (size_t k = 0; k < 2; k++) {
+		const struct shim_sink *sink = &process->sinks[k];
+		bool is_full = is_used && sink->is_full;
+
+		fds[AT_OUTPUTS + k] =
+		    wants(is_used ? process->outputs[k].fd : -1, POLLIN);
+		fds[AT_SINKS + k] = wants(is_full ? sink->fd : -1, POLLOUT);
+	}
+	fds[AT_FEED] = wants(fd, events);
+}
+
 /* How many places were filled. */
 static nfds_t
 fill(const struct shim *shim, struct pollfd fds[N_PLACES])
 {
-	nfds_t n = AT_OUTPUTS + 2 * shim->processes_end;
+	nfds_t n = AT_PROCESSES + N_OF_PROCESS * shim->processes_end;
 
 	fds[AT_SIGNAL] = wants(shim->signal_fd, POLLIN);
 	fds[AT_LISTEN] = wants(has_room(shim) ? shim->listen_fd : -1, POLLIN);
@@ -89,29 +109,24 @@ fill(const struct shim *shim, struct pollfd fds[N_PLACES])
 		fds[AT_JOBS + i] =
 		    wants(has_fd ? shim->jobs[i].fd : -1, POLLIN);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(shim->sinks); i++)
-		fds[AT_SINKS + i] =
-		    wants(shim->sinks[i].is_full ? shim->sinks[i].fd : -1,
-			  POLLOUT);
-	for (size_t i = 0; i < shim->processes_end; i++) {
-		const struct shim_process *process = &shim->processes[i];
-
-		for (size_t k = 0; k < 2; k++)
-			fds[AT_OUTPUTS + 2 * i + k] =
-			    wants(process->phase ? process->outputs[k].fd : -1,
-				  POLLIN);
-	}
+	for (size_t i = 0; i < shim->processes_end; i++)
+		fill_process(&shim->processes[i],
+			     fds + AT_PROCESSES + N_OF_PROCESS * i);
 	return n;
 }
 
 static void
-pump(struct shim *shim, const struct pollfd *fds, nfds_t n)
+pump(struct shim *shim, struct shim_process *process,
+     const struct pollfd fds[N_OF_PROCESS])
 {
-	for (nfds_t i = 0; i < n; i++)
-		if (fds[i].revents)
-			shim_output_pump(
-			    shim, &shim->processes[i / 2],
-			    &shim->processes[i / 2].outputs[i % 2]);
+	for (size_t k = 0; k < 2; k++) {
+		if (fds[AT_OUTPUTS + k].revents)
+			shim_output_pump(shim, process, &process->outputs[k]);
+		if (fds[AT_SINKS + k].revents)
+			process->sinks[k].is_full = false;
+	}
+	if (fds[AT_FEED].revents)
+		shim_feed_pump(process);
 }
 
 static void
@@ -130,15 +145,14 @@ serve(struct shim *shim, const struct pollfd fds[SHIM_MAX_CONNECTIONS])
 void
 shim_turn(struct shim *shim)
 {
-	struct pollfd fds[N_PLACES];
+	static struct pollfd fds[N_PLACES]; /* pages of a stack stay */
 	nfds_t n = fill(shim, fds);
 
 	if (poll(fds, n, timeout_ms(shim)) < 0)
 		return;
-	pump(shim, fds + AT_OUTPUTS, n - AT_OUTPUTS);
-	for (size_t i = 0; i < ARRAY_SIZE(shim->sinks); i++)
-		if (fds[AT_SINKS + i].revents)
-			shim->sinks[i].is_full = false;
+	for (size_t i = 0; i < shim->processes_end; i++)
+		pump(shim, &shim->processes[i],
+		     fds + AT_PROCESSES + N_OF_PROCESS * i);
 	if (fds[AT_SIGNAL].revents || shim->must_reap)
 		shim_reap(shim);
 	shim_jobs_step(shim);

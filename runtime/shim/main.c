@@ -81,8 +81,6 @@ init_shim(struct shim *shim)
 	shim->signal_fd = -1;
 	shim->listen_fd = -1;
 	shim->oom_fd = -1;
-	shim->file_fd = -1;
-	shim->sinks[0].fd = shim->sinks[1].fd = -1;
 	shim->log_max_size = SHIM_LOG_SIZE;
 	shim->log_max_files = SHIM_LOG_FILES;
 	for (size_t i = 0; i < SHIM_MAX_CONNECTIONS; i++)
@@ -136,13 +134,13 @@ take_argument(struct shim *shim, int c, const char *value)
 		shim->log_max_files = (uint32_t)strtoul(value, NULL, 10);
 		return shim->log_max_files > 0;
 	case 'I':
-		init->paths[0] = value;
+		shim->paths[0] = value;
 		return value[0] == '/';
 	case 'O':
-		init->paths[1] = value;
+		shim->paths[1] = value;
 		return value[0] == '/';
 	case 'E':
-		init->paths[2] = value;
+		shim->paths[2] = value;
 		return value[0] == '/';
 	case 'c':
 		take_restore(shim, value);
@@ -203,11 +201,26 @@ detach(struct shim *shim, struct skiff_error *err)
 	return 0;
 }
 
+/* Init's log, and the paths of its streams. */
 static int
-create(struct shim *shim, struct skiff_error *err)
+open_streams(struct shim *shim, struct skiff_error *err)
 {
 	struct shim_process *init = shim_init(shim);
 
+	for (size_t i = 0; i < ARRAY_SIZE(shim->paths); i++)
+		if (shim->paths[i] &&
+		    shim_sink_open(init, i, shim->paths[i], err) < 0)
+			return -1;
+	if (!init->has_log)
+		return 0;
+	return shim_log_open(shim, "", &init->log, err) < 0
+		   ? -1
+		   : shim_sink_begin(init, err);
+}
+
+static int
+create(struct shim *shim, struct skiff_error *err)
+{
 	if (fault_hit(FAULT_SHIM_IDENTITY, err) < 0 ||
 	    shim_record_identity(shim, err) < 0 ||
 	    shim_rootfs_mount(shim, err) < 0 ||
@@ -216,9 +229,7 @@ create(struct shim *shim, struct skiff_error *err)
 	/* Held open it would keep the snapshot busy. */
 	closep(&shim->rootfs_fd);
 	shim->rootfs_fd = -1;
-	if ((init->has_log && shim_log_open(shim, "", &init->log, err) < 0) ||
-	    shim_sink_open(shim, err) < 0 ||
-	    shim_runtime_create(shim, err) < 0 ||
+	if (open_streams(shim, err) < 0 || shim_runtime_create(shim, err) < 0 ||
 	    shim_adopt_init(shim, err) < 0 ||
 	    fault_hit(FAULT_SHIM_LISTEN, err) < 0 ||
 	    shim_control_listen(shim, err) < 0)

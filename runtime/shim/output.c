@@ -38,19 +38,28 @@ open_pipe(int own_end, int *ret_own, int *ret_child, struct skiff_error *err)
 	return 0;
 }
 
+/* Of two outputs, where one file is for both. */
+static int
+share_file(int child[3], struct skiff_error *err)
+{
+	if (child[2] < 0)
+		child[2] = fcntl(child[1], F_DUPFD_CLOEXEC, 3);
+	return child[2] < 0 ? err_errno(err, errno, "stderr") : 0;
+}
+
 int
 shim_output_open_pipes(struct shim *shim, struct shim_process *process,
 		       int ret_child[3], struct skiff_error *err)
 {
-	ret_child[0] = shim->null_fd;
-	if (process->paths[0] &&
-	    shim_sink_open_input(process, &ret_child[0], err) < 0)
-		return -1;
-	if (!process->paths[0] && process->has_stdin &&
+	for (size_t i = 0; i < 3; i++)
+		ret_child[i] = STEAL_FD(process->given[i]);
+	if (ret_child[0] < 0 && process->has_stdin &&
 	    open_pipe(1, &process->stdin_fd, &ret_child[0], err) < 0)
 		return -1;
-	if (!process->has_log && process->paths[1])
-		return shim_sink_open_files(process, ret_child, err);
+	if (ret_child[0] < 0)
+		ret_child[0] = shim->null_fd;
+	if (ret_child[1] >= 0)
+		return share_file(ret_child, err);
 	if (open_pipe(0, &process->outputs[0].fd, &ret_child[1], err) < 0 ||
 	    open_pipe(0, &process->outputs[1].fd, &ret_child[2], err) < 0)
 		return -1;
@@ -190,9 +199,9 @@ pump_terminal(struct shim *shim, struct shim_process *process,
 		close_output(process, output);
 	if (n <= 0)
 		return;
-	if (process == shim_init(shim) && shim->file_fd >= 0)
+	if (process->file_fd >= 0)
 		/* Nobody is there to be told that a disk is full. */
-		(void)!write(shim->file_fd, shim_scratch, (size_t)n);
+		(void)!write(process->file_fd, shim_scratch, (size_t)n);
 	if (!process->has_log)
 		return;
 	(void)shim_log_room(shim, process->dir, log, (size_t)n);
@@ -224,7 +233,13 @@ shim_output_close(struct shim_process *process)
 		if (process->outputs[i].fd >= 0)
 			close_output(process, &process->outputs[i]);
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(process->given); i++) {
+		closep(&process->given[i]);
+		process->given[i] = -1;
+	}
 	closep(&process->stdin_fd);
-	process->stdin_fd = -1;
+	closep(&process->file_fd);
+	process->stdin_fd = process->file_fd = -1;
+	shim_feed_close(process);
 	shim_log_close(&process->log);
 }

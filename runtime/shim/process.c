@@ -36,13 +36,38 @@ shim_process_init(struct shim_process *process, const char *dir)
 		.outputs = { { .fd = -1, .stream = SHIM_STDOUT },
 			     { .fd = -1, .stream = SHIM_STDERR } },
 		.log = { .fd = -1, .index_fd = -1 },
+		.given = { -1, -1, -1 },
+		.sinks = { { .fd = -1, .data_fd = -1, .index_fd = -1 },
+			   { .fd = -1, .data_fd = -1, .index_fd = -1 } },
+		.feed = { .fd = -1 },
+		.file_fd = -1,
 	};
 	(void)snprintf(process->dir, sizeof(process->dir), "%s", dir);
+}
+
+/* What nobody has read out of a FIFO until now is dropped for another. */
+static void
+make_room(struct shim *shim)
+{
+	struct shim_process *oldest = NULL;
+
+	for (size_t i = 0; i < SHIM_MAX_PROCESSES; i++) {
+		struct shim_process *process = &shim->processes[i];
+
+		if (!process->phase)
+			return;
+		if (process->is_over && (!oldest || process->exit.exited_ns <
+							oldest->exit.exited_ns))
+			oldest = process;
+	}
+	if (oldest)
+		shim_process_free(shim, oldest);
 }
 
 struct shim_process *
 shim_process_new(struct shim *shim, const char *dir)
 {
+	make_room(shim);
 	for (size_t i = 0; i < SHIM_MAX_PROCESSES; i++) {
 		struct shim_process *process = &shim->processes[i];
 
@@ -60,6 +85,7 @@ void
 shim_process_free(struct shim *shim, struct shim_process *process)
 {
 	shim_output_close(process);
+	shim_sink_close(process);
 	closep(&process->pid_fd);
 	*process = (struct shim_process){ 0 };
 	while (!shim->processes[shim->processes_end - 1].phase)
@@ -261,6 +287,8 @@ shim_processes_settle(struct shim *shim)
 			settle(shim, process);
 		if (i > 0 && process->is_recorded && !process->owed &&
 		    !process->job)
+			process->is_over = true;
+		if (process->is_over && !shim_sink_is_open(process))
 			shim_process_free(shim, process);
 	}
 }

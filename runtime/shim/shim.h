@@ -25,6 +25,7 @@
  * log.c        a log and its index
  * output.c     pipes or terminal to the log
  * sink.c       files and FIFOs of the host
+ * feed.c       a terminal's input out of them
  * stdio.c      the other way: input and window size
  * files.c      small files without allocation
  * control.c    the socket: requests of docs/SHIM_PROTOCOL.md
@@ -42,10 +43,11 @@
 
 #define SHIM_MAX_CONNECTIONS 32 /* bits of shim_process.owed */
 #define SHIM_MAX_JOBS 32
-#define SHIM_MAX_PROCESSES 100 /* init and execs; 7 descriptors each */
+#define SHIM_MAX_PROCESSES 100 /* init and execs; 15 descriptors each */
 #define SHIM_MAX_STRAYS 64
 #define SHIM_SCRATCH_SIZE 262144
 #define SHIM_DRAIN_MS 1000
+#define SHIM_FEED_SIZE 256
 /* "", or SHIM_EXECS_DIR "/" id "/" */
 #define SHIM_DIR_SIZE (sizeof(SHIM_EXECS_DIR) + SHIM_EXEC_ID_MAX + 2)
 
@@ -57,15 +59,17 @@
 struct shim_log {
 	int fd;
 	int index_fd;
-	uint32_t number; /* of the file, from 1 */
-	uint64_t base;	 /* offset of its first byte */
-	uint64_t limit;	 /* bytes of both files; another is begun then */
+	uint32_t number;   /* of the file, from 1 */
+	uint64_t base;	   /* offset of its first byte */
+	uint64_t limit;	   /* bytes of both files; another is begun then */
+	uint64_t max_size; /* limit of each file, 0: the task's */
+	uint32_t max_files;
 	uint64_t offset;
 	uint64_t index_offset;
 	uint64_t lost_bytes;
 };
 
-/* A FIFO that is fed out of init's log. */
+/* A FIFO that is fed out of a process's log. */
 struct shim_sink {
 	int fd; /* -1: there is none */
 	uint8_t stream;
@@ -78,6 +82,16 @@ struct shim_sink {
 	int data_fd;
 	int index_fd;
 	struct deadline look_again;
+	int linger_ms; /* how long it waits before it looks whether all is read
+			*/
+};
+
+/* What a path gives to a terminal. */
+struct shim_feed {
+	int fd; /* -1: nothing more comes */
+	uint16_t begin;
+	uint16_t end;
+	char data[SHIM_FEED_SIZE]; /* from begin to end not taken yet */
 };
 
 struct shim_output {
@@ -100,12 +114,16 @@ struct shim_process {
 	int stdin_fd;
 	struct shim_output outputs[2];
 	struct shim_log log;
-	/* Given for its streams, or NULL; init's alone. */
-	const char *paths[3];
+	/* Of paths: its own, until it has them; -1: a pipe, or none. */
+	int given[3];
+	struct shim_sink sinks[2];
+	struct shim_feed feed;
+	int file_fd;	      /* that a terminal's output goes to, or -1 */
 	struct shim_job *job; /* that changes its phase; others have to wait */
 
 	bool has_ended;	  /* is reaped; its output may not be drained */
 	bool is_recorded; /* SHIM_FILE_EXIT is on disk */
+	bool is_over; /* an exec that is told; its FIFOs are yet to be read */
 	struct deadline drain;
 	struct deadline next_try; /* of writing the record */
 	struct shim_exit exit;
@@ -176,6 +194,7 @@ struct shim {
 	const char *runtime_root;
 	const char *id;
 	const char *socket;
+	const char *paths[3];	/* of init's streams, or NULL */
 	bool is_restore;	/* init is made of a checkpoint */
 	uint32_t restore_flags; /* enum shim_dump */
 	const char *criu_dir;	/* goes before PATH, or NULL */
@@ -198,9 +217,6 @@ struct shim {
 	bool is_deleted;    /* answered; time to go */
 	bool must_reap;	    /* children were left, without a signal to come */
 	uint32_t n_serials; /* connections there ever were */
-
-	struct shim_sink sinks[2];
-	int file_fd; /* that a terminal's output goes to, or -1 */
 
 	struct shim_connection connections[SHIM_MAX_CONNECTIONS];
 	size_t n_strays;
@@ -301,7 +317,10 @@ int shim_begin_delete(struct shim *shim, struct shim_connection *connection,
 		      const struct shim_message *m, struct skiff_error *err);
 
 /* process.c */
-/* Takes a free place; NULL when there is none. */
+/*
+ * Takes a free place, or that of one that is over, whose FIFOs end then;
+ * NULL when there is none.
+ */
 struct shim_process *shim_process_new(struct shim *shim, const char *dir);
 /* Init, whose place is always the first. */
 void shim_process_init(struct shim_process *process, const char *dir);
@@ -408,15 +427,26 @@ void shim_output_pump(struct shim *shim, struct shim_process *process,
 void shim_output_close(struct shim_process *process);
 
 /* sink.c */
-/* Opens what init's output is to be copied to; its log is open. */
-int shim_sink_open(struct shim *shim, struct skiff_error *err);
-/* The process's own descriptors of paths. */
-int shim_sink_open_input(struct shim_process *process, int *ret_child,
-			 struct skiff_error *err);
-int shim_sink_open_files(struct shim_process *process, int ret_child[3],
-			 struct skiff_error *err);
+/*
+ * Opens the path of one of its streams (0 to 2): a FIFO of one that has a
+ * log, else a file. SKIFF_INVALID_ARGUMENT, reason stdio_path.
+ */
+int shim_sink_open(struct shim_process *process, size_t stream,
+		   const char *path, struct skiff_error *err);
+/* The FIFOs go on from here in its log, which is open. */
+int shim_sink_begin(struct shim_process *process, struct skiff_error *err);
 /* Moves what there is room for. */
 void shim_sinks_feed(struct shim *shim);
+/* Whether FIFOs have not had everything yet. */
+bool shim_sink_is_open(const struct shim_process *process);
+void shim_sink_close(struct shim_process *process);
+
+/* feed.c */
+/* Descriptor and event that it waits for now; -1: none. */
+int shim_feed_wants(const struct shim_process *process, short *ret_events);
+/* Moves what there is now, one piece. */
+void shim_feed_pump(struct shim_process *process);
+void shim_feed_close(struct shim_process *process);
 
 /* stdio.c */
 int shim_stdio_resize(struct shim_process *process, uint32_t rows,

@@ -13,6 +13,7 @@
 #include "runtime/spec/spec_internal.h"
 #include "runtime/spec/user.h"
 #include "runtime/spec/wishes.h"
+#include "runtime/task_stdio.h"
 
 /* The kernel's MAX_ARG_STRLEN, with the NUL. */
 #define TEXT_MAX 131072
@@ -68,6 +69,7 @@ exec_wishes_decode(const json_t *body, struct exec_wishes *ret_wishes,
 		   struct json_faults *faults)
 {
 	struct exec_wishes *wishes = ret_wishes;
+	struct task_stdio stdio;
 
 	json_decode(body, "", fields, ARRAY_SIZE(fields), wishes, faults);
 	if (wishes->args.n && !*wishes->args.items[0])
@@ -77,6 +79,10 @@ exec_wishes_decode(const json_t *body, struct exec_wishes *ret_wishes,
 	check_env(&wishes->env, faults);
 	if (wishes->cwd && path_fault(wishes->cwd))
 		json_fault(faults, "/cwd", "%s", path_fault(wishes->cwd));
+	task_stdio_decode(wishes->stdio, "/stdio", &stdio, faults);
+	if (wishes->terminal)
+		task_stdio_check_terminal(&stdio, "/stdio", faults);
+	task_stdio_done(&stdio);
 }
 
 void

@@ -22,7 +22,7 @@ struct exec_wishes {
 	char *cwd;
 	char *user;
 	bool terminal;
-	json_t *stdio;
+	json_t *stdio; /* runtime/task_stdio.h */
 	json_t *labels;
 };
 

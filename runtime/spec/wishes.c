@@ -305,6 +305,8 @@ wishes_decode(const json_t *body, struct wishes *ret_wishes,
 	restart_policy_decode(ret_wishes->restart_policy, "/restart_policy",
 			      &(struct restart_policy){ 0 }, faults);
 	task_stdio_decode(ret_wishes->stdio, "/stdio", &stdio, faults);
+	if (ret_wishes->terminal)
+		task_stdio_check_terminal(&stdio, "/stdio", faults);
 	task_stdio_done(&stdio);
 	if (ret_wishes->dns)
 		wishes_decode_dns(ret_wishes, faults);

@@ -138,8 +138,7 @@ call_exec(const char *verb, const struct command *command,
 	struct shim_exec_options options = {
 		.id = argument(command, 0),
 		.has_terminal = command->options.has_terminal,
-		.has_stdin = command->stdio.has_stdin,
-		.no_log = command->stdio.mode == STDIO_NULL,
+		.stdio = &command->stdio,
 	};
 	struct shim_status status = { .phase = SHIM_RUNNING };
 	struct shim_exit e;

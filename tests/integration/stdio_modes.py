@@ -111,10 +111,48 @@ def paths_that_do_not_fit_are_refused():
                   {"mode": "fifo"}, {"mode": "file", "stdout": "x"},
                   {"stdin": "/x"}):
         s.post(N + "/tasks", {"container": "bad", "stdio": stdio}, expect=400)
-    s.post(N + "/tasks", {"container": "bad", "terminal": True, "stdio": {
-        "mode": "file", "stdout": out, "stdin": out}}, expect=400)
+    two = {"mode": "file", "stdout": out, "stderr": out}
+    answer = s.post(N + "/tasks", {"container": "bad", "terminal": True,
+                                   "stdio": two}, expect=400)
+    equal(answer.json["field"], "/stdio/stderr")
+    check("one output" in answer.json["detail"], answer.text)
+    s.post(N + "/containers", {"id": "worse", "image": image(s),
+                               "terminal": True, "stdio": two}, expect=400)
     s.post(N + "/tasks", {"container": "bad"}, expect=201)
     remove(s, "bad")
+
+
+@test
+def a_terminal_is_typed_at_from_a_path():
+    s = the_daemon()
+    given, out = scratch("typed"), scratch("said")
+    # More than a terminal takes at once; a line at a time, as it does.
+    lines = ["%04d " % i + "x" * 90 for i in range(300)]
+    open(given, "w").write("\n".join(lines) + "\n\x04")
+    run(s, "typed", "sh", "-c", "stty -echo; echo ready; cat",
+        task={"terminal": True},
+        stdio={"mode": "file", "stdin": given, "stdout": out})
+    equal(s.wait_task("typed")["exit_status"], 0)
+    said = open(out, newline="").read()
+    # What came before the echo was off is told twice.
+    check(said.endswith("\r\n".join(lines[-200:]) + "\r\n"), said[-300:])
+    remove(s, "typed")
+    given, out = fifo("ti"), fifo("to")
+    run(s, "both", "sh", "-c", "stty -echo; echo ready; read x; echo \"<$x>\"; "
+        "read x; echo \"<$x>\"", task={"terminal": True},
+        stdio={"mode": "fifo", "stdin": given, "stdout": out})
+    got = []
+    thread = threading.Thread(target=read_all, args=(out, got))
+    thread.start()
+    until(lambda: b"ready" in s.get(of("both", "/output")).body, "ready")
+    with open(given, "w") as file:
+        file.write("by fifo\n")
+    until(lambda: b"<by fifo>" in s.get(of("both", "/output")).body, "fifo")
+    s.post(of("both", "/stdin"), b"by post\n", expect=204)
+    s.wait_task("both")
+    thread.join(DEADLINE)
+    equal(got, [b"ready\r\n<by fifo>\r\n<by post>\r\n"])
+    remove(s, "both")
 
 
 @test

@@ -104,6 +104,17 @@ so_do_the_messages_of_execs(void)
 	CHECK(out.u.exec_start.terminal && !out.u.exec_start.has_stdin);
 	CHECK(out.u.exec_start.columns == 80 && !out.u.exec_start.no_log);
 
+	m.type = SHIM_EXEC_START_STDIO;
+	m.u.exec_start.paths[1] = "/out";
+	m.u.exec_start.path_lens[1] = 4;
+	m.u.exec_start.log_size = 1 << 20;
+	m.u.exec_start.log_files = 3;
+	CHECK(through(&m, &out) == 0 && out.u.exec_start.path_lens[0] == 0);
+	CHECK(out.u.exec_start.path_lens[1] == 4 &&
+	      memcmp(out.u.exec_start.paths[1], "/out", 4) == 0);
+	CHECK(out.u.exec_start.log_size == 1 << 20 &&
+	      out.u.exec_start.log_files == 3);
+
 	m = (struct shim_message){ .type = SHIM_EXEC_KILL };
 	m.u.exec.id = "e1";
 	m.u.exec.id_len = 2;
