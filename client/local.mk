@@ -21,6 +21,7 @@ dist_clientlib_DATA = \
 	%D%/lib/wishes.jq
 dist_clientcmd_DATA = \
 	%D%/cmd/attach.sh \
+	%D%/cmd/checkpoint.sh \
 	%D%/cmd/create.sh \
 	%D%/cmd/events.sh \
 	%D%/cmd/exec.sh \
@@ -35,6 +36,7 @@ dist_clientcmd_DATA = \
 	%D%/cmd/pull.sh \
 	%D%/cmd/rename.sh \
 	%D%/cmd/restart.sh \
+	%D%/cmd/restore.sh \
 	%D%/cmd/resume.sh \
 	%D%/cmd/rm.sh \
 	%D%/cmd/run.sh \
@@ -42,6 +44,7 @@ dist_clientcmd_DATA = \
 	%D%/cmd/stats.sh \
 	%D%/cmd/stop.sh \
 	%D%/cmd/top.sh \
+	%D%/cmd/update.sh \
 	%D%/cmd/version.sh \
 	%D%/cmd/wait.sh
 

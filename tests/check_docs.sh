@@ -162,6 +162,10 @@ sed -n '/^\.SH VERBS/,/^\.SH OPTIONS OF RUN/p' docs/skiff.1 |
     sed -n 's/^\.BI\{0,1\} \([a-z][a-z]*\).*/\1/p' | sort -u \
     >"$scratch/skiff.1"
 verdict "skiff.1 has the client's verbs" "$(differ client-cmd skiff.1)"
+find client -name '*.sh' -o -name '*.jq' >"$scratch/client"
+sed -n 's/.*%D%\(\/[a-z]*\/[a-z]*\.[a-z]*\).*/client\1/p' client/local.mk |
+    grep -E '\.(sh|jq)$' >"$scratch/local.mk"
+verdict "all files of the client are installed" "$(differ client local.mk)"
 
 if command -v mandoc >/dev/null; then
 	verdict "mandoc has nothing against the manual pages" \
