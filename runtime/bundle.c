@@ -6,9 +6,11 @@
 
 #include "runtime/bundle.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -31,7 +33,7 @@
 /* --- generated files -------------------------------------------------- */
 
 static bool
-has_own_network(const json_t *spec)
+has_namespace(const json_t *spec, const char *type)
 {
 	const json_t *list =
 	    json_object_get(json_object_get(spec, "linux"), "namespaces");
@@ -39,9 +41,19 @@ has_own_network(const json_t *spec)
 	size_t i;
 
 	json_array_foreach (list, i, item)
-		if (strcmp(json_get_text(item, "type"), "network") == 0)
+		if (strcmp(json_get_text(item, "type"), type) == 0)
 			return true;
 	return false;
+}
+
+static void
+find_hostname(const json_t *spec, char name[HOSTNAME_MAX + 1])
+{
+	const char *own = json_get_text(spec, "hostname");
+
+	if (has_namespace(spec, "uts") ||
+	    gethostname(name, HOSTNAME_MAX + 1) < 0)
+		(void)snprintf(name, HOSTNAME_MAX + 1, "%s", own);
 }
 
 /* A copy of the host's file, or fallback without one. */
@@ -62,9 +74,10 @@ static char *
 generated_text(const struct bundle_request *request, const char *source)
 {
 	const json_t *spec = request->spec;
-	const char *hostname = json_get_text(spec, "hostname");
-	bool is_own = has_own_network(spec);
+	bool is_own = has_namespace(spec, "network");
+	char hostname[HOSTNAME_MAX + 1];
 
+	find_hostname(spec, hostname);
 	if (strcmp(source, SPEC_SOURCE_HOSTNAME) == 0)
 		return xasprintf("%s\n", hostname);
 	if (strcmp(source, SPEC_SOURCE_HOSTS) == 0)
@@ -76,6 +89,21 @@ generated_text(const struct bundle_request *request, const char *source)
 		return is_own ? xstrdup("# This container has no network.\n")
 			      : host_file("/etc/resolv.conf", "");
 	return NULL;
+}
+
+/* Followed by the runtime, to what is there by then. */
+static int
+link_init(int bundle_fd, const char *path, struct skiff_error *err)
+{
+	if (access(path, X_OK) < 0) {
+		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+			      "the container wishes init, and there is no %s",
+			      path);
+		return err_reason(err, "init_not_found");
+	}
+	if (symlinkat(path, bundle_fd, SPEC_SOURCE_INIT) < 0 && errno != EEXIST)
+		return err_errno(err, errno, "link " SPEC_SOURCE_INIT);
+	return 0;
 }
 
 static int
@@ -90,6 +118,9 @@ write_generated(int bundle_fd, const struct bundle_request *request,
 		const char *source = json_get_text(mount, "source");
 		cleanup_free char *text = generated_text(request, source);
 
+		if (strcmp(source, SPEC_SOURCE_INIT) == 0 &&
+		    link_init(bundle_fd, request->init_path, err) < 0)
+			return -1;
 		if (text && fs_create_file(bundle_fd, source, text,
 					   strlen(text), 0644, err) < 0)
 			return err_wrap(err, "write %s", source);

@@ -8,6 +8,7 @@
  *	<task dir>/bundle/config.json	0600
  *	<task dir>/bundle/rootfs/	where the shim mounts
  *	<task dir>/bundle/etc/		generated hosts, hostname, resolv.conf
+ *	<task dir>/bundle/init		a link to skiff-init, where it is wished
  *	<task dir>/mounts, mountpoints	SHIM_PROTOCOL.md
  *	<task dir>/boot		the boot of the machine that it was made in
  *
@@ -28,6 +29,7 @@ struct bundle_request {
 	const char *task_dir;	    /* absolute; its parents are made, 0700 */
 	const json_t *spec;	    /* of the container's document */
 	const json_t *dns;	    /* the same, or NULL */
+	const char *init_path;	    /* of skiff-init */
 	const struct mount *mounts; /* of its snapshot */
 	size_t n_mounts;
 	bool is_renewal; /* another run in a directory that is there */
@@ -38,7 +40,7 @@ struct bundle_request {
  * lies there is an earlier life's). On failure nothing is left. A renewal
  * keeps the directory and its log, and removes all else first.
  * SKIFF_FAILED_PRECONDITION, reason "mount_source_not_found", names a bind
- * mount whose source is not there.
+ * mount whose source is not there; reason "init_not_found": skiff-init is not.
  */
 int bundle_make(const struct bundle_request *request, struct skiff_error *err);
 

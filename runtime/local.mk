@@ -56,6 +56,7 @@ libruntime_a_SOURCES = \
 	%D%/task_record.c \
 	%D%/task_recover.c \
 	%D%/task_limits.c \
+	%D%/task_namespaces.c \
 	%D%/task_oom.c \
 	%D%/task_pause.c \
 	%D%/task_places.c \
@@ -69,3 +70,4 @@ libruntime_a_SOURCES = \
 
 include %D%/spec/local.mk
 include %D%/shim/local.mk
+include %D%/init/local.mk

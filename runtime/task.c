@@ -121,6 +121,7 @@ make_bundle(struct task *task, bool is_renewal, struct task_plan *plan,
 		return -1;
 	bundle.spec = json_object_get(plan->container, "spec");
 	bundle.dns = json_object_get(plan->container, "dns");
+	bundle.init_path = task->tasks->init_path;
 	bundle.mounts = plan->mounts;
 	bundle.n_mounts = plan->n_mounts;
 	if (fault_hit(FAULT_TASK_BUNDLE_BEFORE, err) < 0)
@@ -439,6 +440,15 @@ read_boot_id(struct tasks *tasks, struct skiff_error *err)
 	return 0;
 }
 
+static char *
+beside(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	int len = slash ? (int)(slash + 1 - path) : 0;
+
+	return xasprintf("%.*s%s", len, path, name);
+}
+
 int
 tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	   struct skiff_error *err)
@@ -459,6 +469,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->socket_dir = xasprintf("%s/s", options->state);
 	tasks->runtime_root = xasprintf("%s/runtime", options->state);
 	tasks->shim_path = xstrdup(options->shim_path);
+	tasks->init_path = beside(options->shim_path, "skiff-init");
 	tasks->cgroup_prefix = xstrdup(options->cgroup_prefix);
 	tasks->shims_cgroup =
 	    xasprintf("%s/" SHIMS_NAME, options->cgroup_prefix);
@@ -502,6 +513,7 @@ tasks_close(struct tasks *tasks)
 	lock_done(&tasks->lock);
 	free(tasks->shims_cgroup);
 	free(tasks->cgroup_prefix);
+	free(tasks->init_path);
 	free(tasks->shim_path);
 	free(tasks->runtime_root);
 	free(tasks->socket_dir);

@@ -95,6 +95,7 @@ struct tasks {
 	char *socket_dir;		 /* state/s */
 	char *runtime_root;		 /* state/runtime */
 	char *shim_path;
+	char *init_path; /* of skiff-init */
 	const struct host *host;
 	char *cgroup_prefix;
 	char *shims_cgroup;
@@ -219,20 +220,34 @@ int task_spawn(struct task *task, bool is_renewal, struct skiff_error *err);
 
 /* --- what it is made from, runtime/task_plan.c ------------------------- */
 
+#define TASK_NAMESPACES 8 /* the kernel has so many types */
+
 struct task_plan {
 	json_t *container;    /* its document */
 	struct mount *mounts; /* of its root filesystem */
 	size_t n_mounts;
+	/* Open as long as the container's document names them. */
+	int namespace_fds[TASK_NAMESPACES];
+	size_t n_namespace_fds;
 };
 
 /*
  * Looks it up, and claims the root filesystem. SKIFF_NOT_FOUND (container,
  * snapshot), SKIFF_FAILED_PRECONDITION (reasons "no_rootfs",
- * "rootfs_in_use"), SKIFF_UNAVAILABLE ("runtime_not_found").
+ * "rootfs_in_use", "namespace_unavailable"), SKIFF_UNAVAILABLE
+ * ("runtime_not_found").
  */
 int task_plan_make(struct task *task, struct task_plan *ret_plan,
 		   struct skiff_error *err);
 void task_plan_done(struct task_plan *plan);
+/*
+ * runtime/task_namespaces.c: where the plan's spec asks for a namespace of
+ * another container, its path becomes that of a descriptor of the plan.
+ * SKIFF_FAILED_PRECONDITION, reason "namespace_unavailable", when that has no
+ * task that runs.
+ */
+int task_plan_join(const struct task *task, struct task_plan *plan,
+		   struct skiff_error *err);
 /* What a task of an earlier life has of it, as far as that is known. */
 void task_plan_recall(struct task *task);
 

@@ -28,6 +28,8 @@ task_plan_done(struct task_plan *plan)
 {
 	json_decref(plan->container);
 	mounts_free(plan->mounts, plan->n_mounts);
+	for (size_t i = 0; i < plan->n_namespace_fds; i++)
+		closep(&plan->namespace_fds[i]);
 	*plan = (struct task_plan){ 0 };
 }
 
@@ -202,7 +204,8 @@ task_plan_make(struct task *task, struct task_plan *ret_plan,
 	if (load_container(task, &plan.container, err) < 0 ||
 	    find_runtime(task, plan.container, err) < 0 ||
 	    plan_mounts(task, &plan, err) < 0 ||
-	    task_table_claim(task, rootfs_claim(&plan), err) < 0)
+	    task_table_claim(task, rootfs_claim(&plan), err) < 0 ||
+	    task_plan_join(task, &plan, err) < 0)
 		return -1;
 	spec = json_object_get(plan.container, "spec");
 	plan_terminal(task, spec);

@@ -39,16 +39,30 @@ shim_record_identity(struct shim *shim, struct skiff_error *err)
 	return shim_replace_file(shim, "", SHIM_FILE_STATE, text, len, err);
 }
 
+/*
+ * The first process of its pid namespace takes the rest along; init of a
+ * container that joined another's, or has the host's, does not. NSpid has
+ * the numbers in all namespaces, the innermost last.
+ */
 static bool
-shares_pid_namespace(pid_t pid)
+is_first_in_namespace(pid_t pid)
 {
-	char path[48];
-	struct stat own;
-	struct stat other;
+	struct skiff_error unread = ERROR_INIT;
+	char *text = (char *)shim_scratch; /* its groups may be many */
+	char path[32];
+	const char *numbers;
+	const char *last;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
-	return stat("/proc/self/ns/pid", &own) == 0 &&
-	       stat(path, &other) == 0 && own.st_ino == other.st_ino;
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (shim_read_small(AT_FDCWD, path, text, SHIM_SCRATCH_SIZE, &unread) <
+	    0)
+		return false;
+	numbers = strstr(text, "\nNSpid:");
+	if (!numbers)
+		return false;
+	numbers += strlen("\nNSpid:");
+	last = memrchr(numbers, '\t', strcspn(numbers, "\n"));
+	return last && last > numbers && strtoul(last, NULL, 10) == 1;
 }
 
 /* The file that counts kills for want of memory, held open. */
@@ -127,7 +141,7 @@ shim_adopt_init(struct shim *shim, struct skiff_error *err)
 		return err_wrap(err, "init");
 	shim->who.init_pid = init->pid;
 	shim->who.init_start = init->start;
-	shim->has_own_pid_namespace = !shares_pid_namespace((pid_t)init->pid);
+	shim->has_own_pid_namespace = is_first_in_namespace((pid_t)init->pid);
 	(void)snprintf(path, sizeof(path), "/proc/%u/cgroup", init->pid);
 	if (shim_read_small(AT_FDCWD, path, text, sizeof(text), err) < 0 ||
 	    shim_replace_file(shim, "", SHIM_FILE_CGROUP, text, strlen(text),

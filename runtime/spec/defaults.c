@@ -44,14 +44,23 @@ spec_strings(const char *const *texts, size_t n)
 json_t *
 spec_namespaces(const struct wishes *wishes)
 {
-	static const char *const types[] = { "pid",   "ipc",	"uts",
-					     "mount", "cgroup", "network" };
-	bool is_host = wishes->network && strcmp(wishes->network, "host") == 0;
+	const struct {
+		const char *type;
+		const char *wish;
+	} rows[] = { { "pid", wishes->pid }, { "ipc", wishes->ipc },
+		     { "uts", wishes->uts }, { "mount", NULL },
+		     { "cgroup", NULL },     { "network", wishes->network } };
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < ARRAY_SIZE(types) - (is_host ? 1 : 0); i++)
-		(void)json_array_append_new(array, json_pack("{s:s}", "type",
-							     types[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *path =
+		    namespace_container(rows[i].wish) ? rows[i].wish : NULL;
+
+		if (!namespace_is_host(rows[i].wish))
+			(void)json_array_append_new(
+			    array, json_pack("{s:s, s:s*}", "type",
+					     rows[i].type, "path", path));
+	}
 	return array;
 }
 
@@ -134,7 +143,7 @@ spec_sysctl(const struct wishes *wishes)
 	json_t *sysctls = json_object();
 
 	/* ping without CAP_NET_RAW, for every group of this namespace. */
-	if (!wishes->network || strcmp(wishes->network, "host") != 0)
+	if (!namespace_is_host(wishes->network))
 		json_set_text(sysctls, "net.ipv4.ping_group_range",
 			      "0 2147483647");
 	if (wishes->sysctls)

@@ -22,6 +22,7 @@ libruntime_a_SOURCES += \
 	%D%/wish_dns.c \
 	%D%/wish_limits.c \
 	%D%/wish_mounts.c \
+	%D%/wish_namespaces.c \
 	%D%/wish_plain.c \
 	%D%/wishes.c %D%/wishes.h \
 	%D%/wishes_internal.h

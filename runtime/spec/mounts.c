@@ -56,6 +56,19 @@ static const struct fixed_mount writable_tmp = {
 	"/tmp", "tmpfs", "tmpfs", { "nosuid", "nodev", "mode=1777", "size=64m" }
 };
 
+/* Shared memory is the host's with its IPC namespace. */
+static const struct fixed_mount host_shm = { "/dev/shm",
+					     "bind",
+					     "/dev/shm",
+					     { "rbind", "nosuid", "noexec",
+					       "nodev", "rprivate" } };
+
+static const struct fixed_mount init = { SPEC_INIT,
+					 "bind",
+					 SPEC_SOURCE_INIT,
+					 { "bind", "nosuid", "nodev",
+					   "rprivate" } };
+
 static const struct fixed_mount generated[] = {
 	{ "/etc/hostname",
 	  "bind",
@@ -183,8 +196,17 @@ spec_mounts(const struct wishes *wishes)
 	cleanup_free const struct wish_mount **sorted = NULL;
 	json_t *mounts = json_array();
 
-	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
-		add_fixed(mounts, wishes, &defaults[i], false);
+	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
+		bool is_shm = strcmp(defaults[i].destination, "/dev/shm") == 0;
+
+		add_fixed(mounts, wishes,
+			  is_shm && namespace_is_host(wishes->ipc)
+			      ? &host_shm
+			      : &defaults[i],
+			  false);
+	}
+	if (wishes->init)
+		add_fixed(mounts, wishes, &init, true);
 	if (wishes->read_only)
 		add_fixed(mounts, wishes, &writable_tmp, false);
 	for (size_t i = 0; i < ARRAY_SIZE(generated); i++)

@@ -52,14 +52,20 @@ make_args(const struct spec_request *request, json_t **ret_args,
 {
 	const struct wishes *wishes = request->wishes;
 	cleanup_json json_t *args = json_array();
+	size_t n_before;
 
+	if (wishes->init) {
+		(void)json_array_append_new(args, json_string(SPEC_INIT));
+		(void)json_array_append_new(args, json_string("--"));
+	}
+	n_before = json_array_size(args);
 	add_all(args, wishes->has_entrypoint ? &wishes->entrypoint
 					     : &request->image->entrypoint);
 	if (wishes->args.n)
 		add_all(args, &wishes->args);
 	else if (!wishes->has_entrypoint)
 		add_all(args, &request->image->cmd);
-	if (json_array_size(args) == 0) {
+	if (json_array_size(args) == n_before) {
 		(void)err_set(err, SKIFF_INVALID_ARGUMENT,
 			      "args: the image has no command of its own");
 		return err_field(err, "/args");
@@ -181,8 +187,8 @@ spec_user(const struct user *user)
 			 "additionalGids", groups);
 }
 
-static json_t *
-caps_to_json(uint64_t caps)
+json_t *
+spec_capabilities(uint64_t caps)
 {
 	json_t *names = json_array();
 	json_t *sets;
@@ -210,13 +216,15 @@ make_process(const struct spec_request *request, uint64_t caps,
 
 	if (make_args(request, &args, err) < 0 ||
 	    find_user(request, &user, err) < 0 ||
+	    user_add_groups(request->view, &wishes->group_add, &user, err) <
+		0 ||
 	    make_cwd(request, &cwd, err) < 0)
 		return -1;
 	*ret_process =
 	    json_pack("{s:b, s:o, s:O, s:o, s:o, s:o, s:o, s:b, s:i}",
 		      "terminal", wishes->terminal, "user", spec_user(&user),
 		      "args", args, "env", make_env(request, &user), "cwd", cwd,
-		      "capabilities", caps_to_json(caps), "rlimits",
+		      "capabilities", spec_capabilities(caps), "rlimits",
 		      spec_rlimits(request->host, wishes), "noNewPrivileges",
 		      !wishes->privileged && !wishes->allow_new_privileges,
 		      "oomScoreAdj", request->host->oom_score_adj);
@@ -289,6 +297,16 @@ default_hostname(const char *id, char name[HOSTNAME_MAX + 1])
 	name[len] = '\0';
 }
 
+/* NULL: it is the host's. */
+static const char *
+make_hostname(const struct spec_request *request, char name[HOSTNAME_MAX + 1])
+{
+	if (namespace_is_host(request->wishes->uts))
+		return NULL;
+	default_hostname(request->id, name);
+	return request->wishes->hostname ? request->wishes->hostname : name;
+}
+
 /* The last word is the client's, as far as it leaves a spec to accept. */
 static int
 patch_spec(const struct spec_request *request, json_t *spec,
@@ -319,12 +337,11 @@ spec_build(const struct spec_request *request, json_t **ret_spec,
 
 	if (make_process(request, caps, &process, err) < 0)
 		return -1;
-	default_hostname(request->id, hostname);
 	spec =
-	    json_pack("{s:s, s:O, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion",
+	    json_pack("{s:s, s:O, s:{s:s, s:b}, s:s*, s:o, s:o}", "ociVersion",
 		      OCI_VERSION, "process", process, "root", "path",
 		      SPEC_ROOT, "readonly", wishes->read_only, "hostname",
-		      wishes->hostname ? wishes->hostname : hostname, "mounts",
+		      make_hostname(request, hostname), "mounts",
 		      spec_mounts(wishes), "linux", make_linux(request, caps));
 	if (!spec)
 		return image_fault("the image's config holds text that is "

@@ -28,6 +28,9 @@ struct wishes;
 #define SPEC_SOURCE_RESOLV_CONF "etc/resolv.conf"
 #define SPEC_SOURCE_HOSTS "etc/hosts"
 #define SPEC_SOURCE_HOSTNAME "etc/hostname"
+/* The same for a link to skiff-init, and where it is in the container. */
+#define SPEC_SOURCE_INIT "init"
+#define SPEC_INIT "/dev/init"
 
 struct spec_request {
 	const struct host *host;

@@ -8,7 +8,9 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/id.h"
 #include "runtime/spec/rules.h"
+#include "runtime/spec/spec.h"
 #include "runtime/spec/spec_check.h"
 #include "runtime/spec/wishes.h"
 
@@ -30,6 +32,7 @@ static const struct {
 	{ "/dev/shm", "tmpfs bind none" },
 	{ "/dev/mqueue", "mqueue bind none" },
 	{ "/dev/hugepages", "hugetlbfs" },
+	{ SPEC_INIT, "bind" },
 };
 
 static bool
@@ -126,6 +129,17 @@ namespace_number(const char *type)
 	return -1;
 }
 
+/* "container:ID" as the daemon itself writes it, where it can be had. */
+static bool
+is_joinable(const char *type, const char *path)
+{
+	struct skiff_error ignored = ERROR_INIT;
+	const char *other = namespace_container(path);
+
+	return other && strcmp(type, "pid") == 0 &&
+	       id_check("container", other, &ignored) == 0;
+}
+
 static void
 check_namespace(const struct checked *check, size_t i, const json_t *item,
 		uint32_t *seen)
@@ -142,7 +156,9 @@ check_namespace(const struct checked *check, size_t i, const json_t *item,
 		checked_fault(check, pointer, "is there twice");
 	*seen |= 1U << number;
 	if (path &&
-	    (!json_is_string(path) || path_fault(json_string_value(path))))
+	    (!json_is_string(path) || (path_fault(json_string_value(path)) &&
+				       !is_joinable(json_get_text(item, "type"),
+						    json_string_value(path)))))
 		checked_fault(check, pointer, "its path must be absolute");
 }
 

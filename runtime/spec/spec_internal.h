@@ -20,6 +20,8 @@ json_t *spec_strings(const char *const *texts, size_t n);
 /* spec.c */
 /* A later entry takes the place of an earlier one of the same name. */
 void spec_set_env(json_t *env, const char *entry);
+/* process.capabilities */
+json_t *spec_capabilities(uint64_t caps);
 /* process.user */
 json_t *spec_user(const struct user *user);
 

@@ -264,6 +264,48 @@ user_resolve(struct rootfs_view *view, const char *text, struct user *ret_user,
 	return 0;
 }
 
+static int
+bad_group(size_t i, const char *name, const char *what, struct skiff_error *err)
+{
+	char field[32];
+
+	(void)snprintf(field, sizeof(field), "/group_add/%zu", i);
+	(void)err_set(err, SKIFF_INVALID_ARGUMENT, "group \"%.64s\": %s", name,
+		      what);
+	return err_field(err, field);
+}
+
+int
+user_add_groups(struct rootfs_view *view, const struct strv *names,
+		struct user *user, struct skiff_error *err)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		const char *name = names->items[i];
+		cleanup_free char *groups = NULL;
+		struct half group;
+
+		if (strlen(name) >= USER_TEXT_MAX ||
+		    parse_half(name, &group) < 0)
+			return bad_group(i, name,
+					 "must be a name, or a number of at "
+					 "most 4294967294",
+					 err);
+		if (group.name &&
+		    read_table(view, "/etc/group", &groups, err) < 0)
+			return -1;
+		if (group.name && !find_group(groups, name, &group.id)) {
+			(void)bad_group(i, name, "no such group in the image",
+					err);
+			return err_reason(err, "group_not_found");
+		}
+		if (user->n_groups == USER_GROUPS_MAX)
+			return bad_group(i, name, "is one group too many", err);
+		if (add_group(user, group.id, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 void
 user_done(struct user *user)
 {

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/strv.h"
 
 struct rootfs_view;
 
@@ -36,4 +37,10 @@ struct user {
  */
 int user_resolve(struct rootfs_view *view, const char *text,
 		 struct user *ret_user, struct skiff_error *err);
+/*
+ * Those of names, each a name in the image's /etc/group or a number, too.
+ * Errors as of user_resolve(), with field /group_add/N.
+ */
+int user_add_groups(struct rootfs_view *view, const struct strv *names,
+		    struct user *user, struct skiff_error *err);
 void user_done(struct user *user);

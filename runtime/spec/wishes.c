@@ -31,8 +31,13 @@ static const struct json_field wish_fields[] = {
 	JSON_STRV(struct wishes, env, "env", 0),
 	JSON_TEXT(struct wishes, cwd, "cwd", 0),
 	JSON_TEXT(struct wishes, user, "user", 0),
+	JSON_STRV(struct wishes, group_add, "group_add", 0),
 	JSON_TEXT(struct wishes, hostname, "hostname", 0),
 	JSON_BOOL(struct wishes, terminal, "terminal", 0),
+	JSON_BOOL(struct wishes, init, "init", 0),
+	JSON_TEXT(struct wishes, pid, "pid", 0),
+	JSON_TEXT(struct wishes, ipc, "ipc", 0),
+	JSON_TEXT(struct wishes, uts, "uts", 0),
 	JSON_ARRAY(struct wishes, mounts, "mounts", 0),
 	JSON_OBJECT(struct wishes, resources, "resources", 0),
 	JSON_TEXT(struct wishes, network, "network", 0),
@@ -63,12 +68,13 @@ static const struct json_field wish_fields[] = {
 
 /* Fields that a client's own spec says already. */
 static const char *const spec_fields[] = {
-	"args",	     "entrypoint",   "env",	 "cwd",
-	"user",	     "hostname",     "terminal", "mounts",
-	"resources", "network",	     "ports",	 "dns",
-	"read_only", "privileged",   "seccomp",	 "allow_new_privileges",
-	"rlimits",   "capabilities", "sysctls",	 "annotations",
-	"devices",   "spec_patch",
+	"args",	     "entrypoint",   "env",	  "cwd",
+	"user",	     "hostname",     "terminal",  "mounts",
+	"resources", "network",	     "ports",	  "dns",
+	"read_only", "privileged",   "seccomp",	  "allow_new_privileges",
+	"rlimits",   "capabilities", "sysctls",	  "annotations",
+	"devices",   "spec_patch",   "group_add", "init",
+	"pid",	     "ipc",	     "uts",
 };
 
 struct wish_capabilities {
@@ -198,9 +204,8 @@ static void
 check_sysctls(const struct wishes *wishes, struct json_faults *faults)
 {
 	struct own_namespaces own = {
-		.network =
-		    !wishes->network || strcmp(wishes->network, "host") != 0,
-		.ipc = true,
+		.network = !namespace_is_host(wishes->network),
+		.ipc = !namespace_is_host(wishes->ipc),
 	};
 	const char *key;
 	json_t *value;
@@ -301,6 +306,7 @@ wishes_decode(const json_t *body, struct wishes *ret_wishes,
 	ret_wishes->has_entrypoint =
 	    json_is_array(json_object_get(body, "entrypoint"));
 	wishes_check_plain(ret_wishes, faults);
+	wishes_check_namespaces(ret_wishes, faults);
 	check_health(ret_wishes, faults);
 	restart_policy_decode(ret_wishes->restart_policy, "/restart_policy",
 			      &(struct restart_policy){ 0 }, faults);

@@ -78,8 +78,12 @@ struct wishes {
 	struct strv env;
 	char *cwd;
 	char *user;
+	struct strv group_add; /* names and numbers, beside the user's own */
 	char *hostname;
 	bool terminal;
+	bool init; /* SPEC_INIT is the first process */
+	/* "private", "host", and of pid "container:ID"; or NULL, private */
+	char *pid, *ipc, *uts;
 	json_t *mounts; /* as given; see mount_list */
 	struct wish_mount *mount_list;
 	size_t n_mounts;
@@ -133,6 +137,13 @@ bool wish_exists(const char *field);
  * there is no room for it beside a client's own spec.
  */
 bool wish_shapes_spec(const char *field);
+
+/*
+ * Of a wish for a namespace, or of the path that a spec has for it: whether
+ * it is the host's; whose it is, borrowed, or NULL.
+ */
+bool namespace_is_host(const char *wish);
+const char *namespace_container(const char *wish);
 
 /* What is wrong with an absolute path in a container, or NULL. */
 const char *path_fault(const char *path);

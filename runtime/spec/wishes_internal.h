@@ -19,6 +19,11 @@ void wish_check_path(struct json_faults *faults, const char *pointer,
 /* wish_plain.c: all that needs no table of its own. */
 void wishes_check_plain(const struct wishes *wishes,
 			struct json_faults *faults);
+/* wish_namespaces.c */
+void wishes_check_namespaces(const struct wishes *wishes,
+			     struct json_faults *faults);
+
+/* wish_dns.c */
 void wishes_decode_dns(struct wishes *wishes, struct json_faults *faults);
 void wishes_dns_done(struct wishes *wishes);
 

@@ -36,6 +36,7 @@ api_tests = \
 	%D%/bad_input.py \
 	%D%/bad_requests.py \
 	%D%/container_start.py \
+	%D%/container_wishes.py \
 	%D%/daemon_recovery.py \
 	%D%/bad_specs.py \
 	%D%/daemon_start.py \

@@ -86,6 +86,27 @@ every_fault_is_told_by_pointer(void)
 }
 
 static void
+namespaces_are_own_the_host_s_or_another_s(void)
+{
+	CHECK_FAULTS("{\"image\":\"a\",\"pid\":\"host\",\"ipc\":\"host\","
+		     "\"uts\":\"host\",\"init\":true}",
+		     "");
+	CHECK_FAULTS("{\"image\":\"a\",\"pid\":\"container:b\","
+		     "\"ipc\":\"private\",\"uts\":\"private\"}",
+		     "");
+	CHECK_FAULTS("{\"image\":\"a\",\"pid\":\"hosts\",\"ipc\":\"none\","
+		     "\"uts\":\"\"}",
+		     "/pid /ipc /uts");
+	CHECK_FAULTS("{\"image\":\"a\",\"id\":\"b\","
+		     "\"pid\":\"container:b\"}",
+		     "/pid");
+	CHECK_FAULTS("{\"image\":\"a\",\"pid\":\"container:/proc/1\"}", "/pid");
+	CHECK_FAULTS("{\"image\":\"a\",\"uts\":\"host\","
+		     "\"hostname\":\"x\"}",
+		     "/hostname");
+}
+
+static void
 limits_have_bounds(void)
 {
 	CHECK_FAULTS("{\"image\":\"a\",\"resources\":{\"memory\":6291455}}",
@@ -491,6 +512,7 @@ bad_runtimes_are_known(void)
 }
 
 TESTS(TEST(every_fault_is_told_by_pointer), TEST(limits_have_bounds),
+      TEST(namespaces_are_own_the_host_s_or_another_s),
       TEST(hostnames_are_checked), TEST(mounts_are_checked),
       TEST(a_client_s_spec_is_checked),
       TEST(a_client_s_spec_of_linux_is_checked),

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Wishes for namespaces: a container's own, the host's, or another's.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/id.h"
+#include "runtime/spec/wishes_internal.h"
+
+#define OF_CONTAINER "container:"
+
+bool
+namespace_is_host(const char *wish)
+{
+	return wish && strcmp(wish, "host") == 0;
+}
+
+const char *
+namespace_container(const char *wish)
+{
+	size_t len = strlen(OF_CONTAINER);
+
+	return wish && strncmp(wish, OF_CONTAINER, len) == 0 ? wish + len
+							     : NULL;
+}
+
+static bool
+is_plain(const char *wish)
+{
+	return !wish || strcmp(wish, "private") == 0 || namespace_is_host(wish);
+}
+
+static void
+check_pid(const struct wishes *wishes, struct json_faults *faults)
+{
+	const char *other = namespace_container(wishes->pid);
+	struct skiff_error err = ERROR_INIT;
+
+	if (is_plain(wishes->pid))
+		return;
+	if (!other)
+		json_fault(faults, "/pid",
+			   "must be \"private\", \"host\" or "
+			   "\"container:ID\"");
+	else if (id_check("container", other, &err) < 0)
+		json_fault(faults, "/pid", "%s", err.text);
+	else if (wishes->id && strcmp(wishes->id, other) == 0)
+		json_fault(faults, "/pid", "is the container itself");
+}
+
+void
+wishes_check_namespaces(const struct wishes *wishes, struct json_faults *faults)
+{
+	check_pid(wishes, faults);
+	if (!is_plain(wishes->ipc))
+		json_fault(faults, "/ipc", "must be \"private\" or \"host\"");
+	if (!is_plain(wishes->uts))
+		json_fault(faults, "/uts", "must be \"private\" or \"host\"");
+	else if (namespace_is_host(wishes->uts) && wishes->hostname)
+		json_fault(faults, "/hostname",
+			   "would be the host's: \"uts\" is \"host\"");
+}
