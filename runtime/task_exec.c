@@ -166,8 +166,8 @@ make_process(const struct task *task, const struct exec_wishes *wishes,
 	    json_parse(text, len, &spec, err) < 0 ||
 	    (wishes->user && open_view(task, &view, err) < 0))
 		return -1;
-	return spec_exec_process(json_object_get(spec, "process"), wishes, view,
-				 ret_process, err);
+	return spec_exec_process(json_object_get(spec, "process"), wishes,
+				 task->tasks->host, view, ret_process, err);
 }
 
 static int

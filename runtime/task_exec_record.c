@@ -134,6 +134,8 @@ new_object(const struct write *write)
 		(void)json_object_set_new(object, "env", texts(&wishes->env));
 	json_set_text(object, "cwd", wishes->cwd);
 	json_set_text(object, "user", wishes->user);
+	if (wishes->privileged)
+		json_set_bool(object, "privileged", true);
 	if (wishes->labels)
 		(void)json_object_set(object, "labels", wishes->labels);
 	return object;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "runtime/spec/host.h"
 #include "runtime/spec/spec_internal.h"
 #include "runtime/spec/user.h"
 #include "runtime/spec/wishes.h"
@@ -32,6 +33,7 @@ static const struct json_field fields[] = {
 	JSON_TEXT(struct exec_wishes, cwd, "cwd", 0),
 	JSON_TEXT(struct exec_wishes, user, "user", 0),
 	JSON_BOOL(struct exec_wishes, terminal, "terminal", 0),
+	JSON_BOOL(struct exec_wishes, privileged, "privileged", 0),
 	JSON_OBJECT(struct exec_wishes, stdio, "stdio", 0),
 	JSON_OBJECT(struct exec_wishes, labels, "labels", 0),
 };
@@ -138,6 +140,15 @@ set_user(json_t *process, const char *text, struct rootfs_view *view,
 	return 0;
 }
 
+/* The container's seccomp filter is no part of the process, and stays. */
+static void
+set_privileged(json_t *process, const struct host *host)
+{
+	(void)json_object_set_new(process, "capabilities",
+				  spec_capabilities(host->capabilities));
+	json_set_bool(process, "noNewPrivileges", false);
+}
+
 static int64_t
 stack_limit(const json_t *process)
 {
@@ -191,8 +202,9 @@ check_size(const json_t *process, struct skiff_error *err)
 
 int
 spec_exec_process(const json_t *container_process,
-		  const struct exec_wishes *wishes, struct rootfs_view *view,
-		  json_t **ret_process, struct skiff_error *err)
+		  const struct exec_wishes *wishes, const struct host *host,
+		  struct rootfs_view *view, json_t **ret_process,
+		  struct skiff_error *err)
 {
 	cleanup_json json_t *process = json_deep_copy(container_process);
 	json_t *env = own_env(process);
@@ -203,6 +215,8 @@ spec_exec_process(const json_t *container_process,
 			 wishes->args.n));
 	json_set_bool(process, "terminal", wishes->terminal);
 	(void)json_object_del(process, "consoleSize");
+	if (wishes->privileged)
+		set_privileged(process, host);
 	if (wishes->cwd)
 		json_set_text(process, "cwd", wishes->cwd);
 	if (wishes->user && set_user(process, wishes->user, view,

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/strv.h"
 
+struct host;
 struct rootfs_view;
 
 struct exec_wishes {
@@ -22,6 +23,7 @@ struct exec_wishes {
 	char *cwd;
 	char *user;
 	bool terminal;
+	bool privileged;
 	json_t *stdio; /* runtime/task_stdio.h */
 	json_t *labels;
 };
@@ -34,10 +36,11 @@ void exec_wishes_done(struct exec_wishes *wishes);
 /*
  * The container's process with these args; env is added to its own, cwd
  * and user take the place of its own. What it may do (capabilities,
- * rlimits, noNewPrivileges, …) stays. view, for the user, may be NULL when
- * none is wished. Errors as of user_resolve(), with field /user.
+ * rlimits, noNewPrivileges, …) stays, unless it is privileged. view,
+ * for the user, may be NULL when none is wished. Errors as of user_resolve(),
+ * with field /user.
  */
 int spec_exec_process(const json_t *container_process,
-		      const struct exec_wishes *wishes,
+		      const struct exec_wishes *wishes, const struct host *host,
 		      struct rootfs_view *view, json_t **ret_process,
 		      struct skiff_error *err);

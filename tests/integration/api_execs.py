@@ -185,6 +185,23 @@ def a_user_is_looked_up_in_the_container_s_files_as_they_are_now():
 
 
 @test
+def a_privileged_one_has_all_capabilities():
+    with Box() as b:
+        def told(**wishes):
+            return b.s.post(b.execs + "?wait=true", dict(wishes, args=[
+                "grep", "-E", "CapEff|CapBnd|NoNewPrivs",
+                "/proc/self/status"])).json["stdout"].split()
+        with open("/proc/self/status") as f:
+            own = [x.split()[1] for x in f if x.startswith("CapEff")][0]
+        check(own not in told(), told())
+        equal(told(privileged=True),
+              ["CapEff:", own, "CapBnd:", own, "NoNewPrivs:", "0"])
+        b.s.post(b.execs, {"id": "p", "args": ["true"], "privileged": True},
+                 expect=201)
+        equal(b.s.get(b.execs + "/p").json["privileged"], True)
+
+
+@test
 def what_cannot_run_is_told_and_leaves_nothing():
     with Box() as b:
         def refused(reason, *args, **wishes):
