@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An exec in one call: started by a worker, waited for without a thread,
- * its output read from its log when it has ended. The log is opened before
- * anyone hears of the start, since its files go with the exec's end.
+ * its output read from its log, by a worker, when it has ended. The log is
+ * opened before anyone hears of the start, since its files go with the exec's
+ * end.
  */
 #include "config.h"
 
@@ -40,6 +41,7 @@ static const struct {
 struct run {
 	struct services *services;
 	struct exit_wait *wait;
+	const json_t *exit; /* the wait's, once it has ended */
 	char *ns;
 	char *task;
 	char *exec;
@@ -120,13 +122,13 @@ add_stream(struct run *run, size_t i, struct captured *captured, json_t *answer,
 }
 
 static int
-answer_run(struct run *run, const json_t *exit, struct response **ret,
-	   struct skiff_error *err)
+finish_run(void *arg, struct response **ret, struct skiff_error *err)
 {
+	struct run *run = arg;
 	struct captured captured = { .left = run->max };
 	cleanup_json json_t *answer = json_pack("{s:s}", "id", run->exec);
 
-	(void)json_object_update(answer, (json_t *)exit);
+	(void)json_object_update(answer, (json_t *)run->exit);
 	for (size_t i = 0; i < run->n_streams; i++)
 		if (add_stream(run, i, &captured, answer, err) < 0)
 			return -1;
@@ -144,12 +146,12 @@ poll_run(void *arg, bool timed_out, struct response **ret,
 	 struct skiff_error *err)
 {
 	struct run *run = arg;
-	const json_t *exit;
 
-	if (exit_wait_poll(run->wait, &exit, err) < 0)
+	(void)ret;
+	if (exit_wait_poll(run->wait, &run->exit, err) < 0)
 		return -1;
-	if (exit)
-		return answer_run(run, exit, ret, err);
+	if (run->exit)
+		return WAIT_FINISH;
 	if (!timed_out)
 		return 0;
 	/* Nobody would ever hear of it. */
@@ -159,6 +161,7 @@ poll_run(void *arg, bool timed_out, struct response **ret,
 
 static const struct wait_ops wait_for_run = {
 	.poll = poll_run,
+	.finish = finish_run,
 	.free = run_free,
 };
 

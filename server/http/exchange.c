@@ -142,26 +142,62 @@ exchange_fail(struct request *request, const struct skiff_error *err)
 	request->response = problem_response(request, err);
 }
 
+/* answer NULL: the problem. The wait is freed. */
+static void
+end_wait(struct request *request, struct response *answer,
+	 const struct skiff_error *err)
+{
+	assert(!answer || answer->kind != RESPONSE_WAIT);
+	if (!answer)
+		answer = problem_response(request, err);
+	response_free(request->response);
+	request->response = answer;
+}
+
+/* On a worker. */
+static void
+finish_wait(struct request *request)
+{
+	const struct response *wait = request->response;
+	struct response *answer = NULL;
+	struct skiff_error err = ERROR_INIT;
+	int r = wait->wait->finish(wait->arg, &answer, &err);
+
+	assert(r < 0 || answer);
+	end_wait(request, answer, &err);
+}
+
+static void
+begin_finish(struct request *request)
+{
+	assert(request->response->wait->finish);
+	assert(request->route->row->kind != ROUTE_INLINE);
+	if (!request->is_asleep)
+		exchange_sleep(request);
+	request->phase = PHASE_RUNNING;
+	exchange_start_job(request, JOB_WAITED);
+}
+
 /* True when the wait is over and the answer in its place. */
 static bool
 wait_poll(struct request *request, bool timed_out)
 {
-	struct response *wait = request->response;
+	const struct response *wait = request->response;
 	struct response *answer = NULL;
 	struct skiff_error err = ERROR_INIT;
+	int r = wait->wait->poll(wait->arg, timed_out, &answer, &err);
 
-	if (wait->wait->poll(wait->arg, timed_out, &answer, &err) == 0 &&
-	    !answer) {
+	if (r == WAIT_FINISH) {
+		begin_finish(request);
+		return false;
+	}
+	if (r == 0 && !answer) {
 		if (!timed_out)
 			return false;
 		(void)err_set(&err, SKIFF_DEADLINE_EXCEEDED,
 			      "what was waited for has not happened");
 	}
-	assert(!answer || answer->kind != RESPONSE_WAIT);
-	if (!answer)
-		answer = problem_response(request, &err);
-	response_free(wait);
-	request->response = answer;
+	end_wait(request, answer, &err);
 	return true;
 }
 
@@ -173,6 +209,8 @@ exchange_ready(struct request *request)
 	if (request->response->kind == RESPONSE_WAIT) {
 		request->phase = PHASE_WAITING;
 		if (!wait_poll(request, /* timed_out= */ false)) {
+			if (request->phase == PHASE_RUNNING)
+				return;
 			if (!request->is_asleep)
 				exchange_sleep(request);
 			conn_arm(request->conn, EPOLLRDHUP);
@@ -243,6 +281,8 @@ job_main(void *arg)
 		run_handler(request, row->handler);
 	else if (request->job == JOB_FINISH)
 		run_handler(request, row->upload->finish);
+	else if (request->job == JOB_WAITED)
+		finish_wait(request);
 	else
 		upload_run(request);
 	loop_post(loop, &request->node);

@@ -112,7 +112,14 @@ enum phase {
 	PHASE_OVER,    /* nothing but the end may follow */
 };
 
-enum job_kind { JOB_HANDLER, JOB_OPEN, JOB_WRITE, JOB_FINISH, JOB_ABORT };
+enum job_kind {
+	JOB_HANDLER,
+	JOB_OPEN,
+	JOB_WRITE,
+	JOB_FINISH,
+	JOB_ABORT,
+	JOB_WAITED, /* what was waited for is there */
+};
 
 struct upload {
 	struct strbuf filling;	  /* loop's */

@@ -81,10 +81,19 @@ struct response *response_stream(int status, const char *content_type,
  * deadline has passed. It returns 0 with *ret (NULL: go on waiting; not
  * allowed when timed_out), or -1 for a problem. A client that goes away or
  * a server that stops ends the wait without a poll. free runs exactly once.
+ *
+ * Where the answer takes longer to make than a loop may stand still, poll
+ * returns WAIT_FINISH when it can be made: then finish makes it on a
+ * worker, whether or not the client is still there, and free runs there.
  */
+enum { WAIT_FINISH = 1 };
+
 struct wait_ops {
 	int (*poll)(void *arg, bool timed_out, struct response **ret,
 		    struct skiff_error *err);
+	/* Optional; of a route that is not ROUTE_INLINE. */
+	int (*finish)(void *arg, struct response **ret,
+		      struct skiff_error *err);
 	void (*free)(void *arg);
 };
 

@@ -169,6 +169,17 @@ def streams(toy):
             tap.equal([reader.answer().body, reader.answer().body],
                       [b"ticked\n", b"canary\n"],
                       "a wake-up ends the wait, and keep-alive holds")
+    freed = toy.counts()["freed"]
+    with toy.connect() as sock:
+        for _ in range(2):
+            sock.sendall(request("GET", "/finished-wait"))
+            reader = Reader(sock)
+            while not select.select([sock], [], [], 0.05)[0]:
+                toy.get("/tick", "POST")
+            answer = reader.answer().body
+            tap.check(answer.startswith(b"worker"),
+                      "a worker finishes what was waited for", answer)
+    tap.equal(toy.counts()["freed"], freed + 2, "and the wait is freed once")
     # As many wake-ups between "nothing" and sleep as there can be.
     with toy.connect() as sock, toy.connect() as ticker:
         sock.sendall(request("GET", "/ticks"))

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -208,6 +209,45 @@ tick_wait(struct request *request, void *context, struct response **ret,
 	*ret = response_wait(&tick_ops, follower_new(request),
 			     timeout_ns ? deadline_in_ms(timeout_ns / NS_PER_MS)
 					: DEADLINE_NEVER);
+	return 0;
+}
+
+/* The same, with an answer that a worker makes: who it was. */
+static int
+named_poll(void *arg, bool timed_out, struct response **ret,
+	   struct skiff_error *err)
+{
+	int r = tick_poll(arg, timed_out, ret, err);
+
+	if (r < 0 || !*ret)
+		return r;
+	response_free(STEAL_PTR(*ret));
+	return WAIT_FINISH;
+}
+
+static int
+name_self(void *arg, struct response **ret, struct skiff_error *err)
+{
+	char name[16];
+
+	(void)arg;
+	if (pthread_getname_np(pthread_self(), name, sizeof(name)) != 0)
+		return err_set(err, SKIFF_INTERNAL, "thread without a name");
+	*ret = response_text(200, name);
+	return 0;
+}
+
+static const struct wait_ops named_ops = { .poll = named_poll,
+					   .finish = name_self,
+					   .free = follower_free };
+
+static int
+named_wait(struct request *request, void *context, struct response **ret,
+	   struct skiff_error *err)
+{
+	(void)context;
+	(void)err;
+	*ret = response_wait(&named_ops, follower_new(request), DEADLINE_NEVER);
 	return 0;
 }
 
@@ -520,6 +560,8 @@ static const struct route routes[] = {
 	  ticks_follow, NULL },
 	{ HTTP_GET, "/wait", "wait", ROUTE_INLINE, 0, "timeout", tick_wait,
 	  NULL },
+	{ HTTP_GET, "/finished-wait", "finished_wait", ROUTE_WORKER, 0, "",
+	  named_wait, NULL },
 	{ HTTP_GET, "/worker-wait", "worker_wait", ROUTE_WORKER, 0, "timeout",
 	  tick_wait, NULL },
 	{ HTTP_POST, "/tick", "tick", ROUTE_WORKER, 0, "n", tick_post, NULL },
