@@ -155,29 +155,24 @@ update(struct request *request, struct services *services,
 {
 	const json_t *labels = json_object_get(body, "labels");
 	struct json_faults *faults = request_faults(request);
-	struct change change = { 0 };
-	cleanup_free char *doc = NULL;
+	struct task_changes changes = {
+		.resources = json_object_get(body, "resources"),
+		.labels = labels,
+	};
 	int64_t revision;
-	int64_t if_match;
+	char *doc;
 
-	if (take_if_match(request, &if_match, err) < 0)
+	if (take_if_match(request, &changes.if_match, err) < 0)
 		return -1;
 	check_patch_fields(body, faults);
-	task_limits_check(json_object_get(body, "resources"), faults);
+	task_limits_check(changes.resources, faults);
 	if (labels)
 		label_patch_check(labels, "/labels", faults);
 	if (check_faults(request, err) < 0 ||
-	    task_update(services->tasks, ref->ns, ref->key,
-			json_object_get(body, "resources"), if_match, &doc,
+	    task_update(services->tasks, ref->ns, ref->key, &changes, &doc,
 			&revision, err) < 0)
 		return -1;
-	if (labels) {
-		free(STEAL_PTR(doc));
-		if (record_patch_labels(services->db, ref, labels, &change,
-					&doc, &revision, err) < 0)
-			return -1;
-	}
-	*ret = document_response(200, STEAL_PTR(doc), revision);
+	*ret = document_response(200, doc, revision);
 	return 0;
 }
 

@@ -133,13 +133,19 @@ int task_resume(struct tasks *tasks, const char *ns, const char *id,
  * as those of a container; null or -1 lifts one.
  */
 void task_limits_check(const json_t *resources, struct json_faults *faults);
+struct task_changes {
+	const json_t *resources; /* given to task_limits_check() before */
+	const json_t *labels;	 /* and to label_patch_check(), or NULL */
+	int64_t if_match;	 /* as in struct change */
+};
+
 /*
- * Sets limits of a task that has not ended, all or none. They hold until a
- * person restarts it, or it is deleted. Given to task_limits_check() before.
+ * Sets limits of a task that has not ended, and labels, all or none. The
+ * limits hold until a person restarts it, or it is deleted.
  * SKIFF_FAILED_PRECONDITION, reason limit_below_use: it uses more.
  */
 int task_update(struct tasks *tasks, const char *ns, const char *id,
-		const json_t *resources, int64_t if_match, char **ret_doc,
+		const struct task_changes *changes, char **ret_doc,
 		int64_t *ret_revision, struct skiff_error *err);
 
 struct task_kill {

@@ -310,10 +310,10 @@ int task_record_stop(struct task *task, int64_t kill_at_ns, bool is_restart,
 /* So many of its processes were killed for want of memory by now. */
 int task_record_oom(struct task *task, int64_t oom_kills,
 		    struct skiff_error *err);
-/* resources are those of the task from now on. */
-int task_record_resources(struct task *task, const json_t *resources,
-			  int64_t if_match, char **ret_doc,
-			  int64_t *ret_revision, struct skiff_error *err);
+/* resources are those of the task from now on, beside the changes. */
+int task_record_changes(struct task *task, const struct task_changes *changes,
+			const json_t *resources, char **ret_doc,
+			int64_t *ret_revision, struct skiff_error *err);
 /* exit is recorded with its event first, unless it was already. */
 int task_record_delete(struct task *task, const struct shim_exit *exit,
 		       json_t **ret_exit, struct skiff_error *err);

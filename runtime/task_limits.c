@@ -199,24 +199,25 @@ merge(const json_t *old, const json_t *resources)
 }
 
 static int
-update_step(struct task *task, const json_t *resources, int64_t if_match,
+update_step(struct task *task, const struct task_changes *changes,
 	    char **ret_doc, int64_t *ret_revision, struct skiff_error *err)
 {
-	cleanup_json json_t *merged = merge(task->resources, resources);
+	cleanup_json json_t *merged =
+	    merge(task->resources, changes->resources);
 	struct skiff_error undo = ERROR_INIT;
 	struct cgroup_limits before;
 	struct cgroup_limits limits;
 	struct cgroup_dirs dirs;
 
-	take_limits(resources, &limits);
+	take_limits(changes->resources, &limits);
 	if (task_cgroups(task, &dirs, err) < 0)
 		return -1;
 	cgroup_limits_read(&dirs, &before);
 	if (cgroup_limits_set(&dirs, &limits, err) < 0)
 		return -1;
 	if (fault_hit(FAULT_TASK_UPDATE_BEFORE, err) < 0 ||
-	    task_record_resources(task, merged, if_match, ret_doc, ret_revision,
-				  err) < 0) {
+	    task_record_changes(task, changes, merged, ret_doc, ret_revision,
+				err) < 0) {
 		(void)cgroup_limits_set(&dirs, &before, &undo);
 		return -1;
 	}
@@ -227,7 +228,7 @@ update_step(struct task *task, const json_t *resources, int64_t if_match,
 
 int
 task_update(struct tasks *tasks, const char *ns, const char *id,
-	    const json_t *resources, int64_t if_match, char **ret_doc,
+	    const struct task_changes *changes, char **ret_doc,
 	    int64_t *ret_revision, struct skiff_error *err)
 {
 	CLEANUP(task_end_stepp)
@@ -238,8 +239,7 @@ task_update(struct tasks *tasks, const char *ns, const char *id,
 		return -1;
 	if (!task_is_live(task))
 		return task_refuse(task, "update", err);
-	if (update_step(task, resources, if_match, ret_doc, ret_revision, err) <
-	    0)
+	if (update_step(task, changes, ret_doc, ret_revision, err) < 0)
 		return err_wrap(err, "update task %s", id);
 	(void)fault_hit(FAULT_TASK_UPDATE_AFTER, &unsaid);
 	return 0;

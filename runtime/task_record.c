@@ -60,7 +60,7 @@ struct write {
 	bool is_restart; /* follows the stop */
 	const json_t *resources;
 	int64_t oom_kills; /* as the kernel counts them, or less */
-	int64_t if_match;
+	const struct task_changes *changes;
 	json_t *object; /* the new document */
 };
 
@@ -234,36 +234,49 @@ task_record_stop(struct task *task, int64_t kill_at_ns, bool is_restart,
 	return db_write(task->tasks->db, stop_closure, &write, err);
 }
 
+/* The event tells all of them, as it does when they change alone. */
+static void
+set_labels(json_t *object, const json_t *patch, json_t *event)
+{
+	json_t *labels = json_object_get(object, "labels");
+
+	labels_merge(labels, patch);
+	(void)json_object_set(event, "labels", labels);
+}
+
 static int
-resources_closure(struct tx *tx, void *arg, struct skiff_error *err)
+changes_closure(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	struct write *write = arg;
 	struct record_ref ref = task_ref_of(write->task);
 	cleanup_json json_t *event = NULL;
+	const json_t *labels = write->changes->labels;
 	struct change change = { .verb = "update",
-				 .if_match = write->if_match };
+				 .if_match = write->changes->if_match };
 
 	if (load(write, tx, err) < 0)
 		return -1;
 	event = json_pack("{s:s, s:O}", "container_id", write->task->id,
 			  "resources", write->resources);
-	change.event = event;
 	(void)json_object_set(write->object, "resources",
 			      (json_t *)write->resources);
+	if (labels)
+		set_labels(write->object, labels, event);
+	change.event = event;
 	return record_update(tx, &ref, write->object, &change, err);
 }
 
 int
-task_record_resources(struct task *task, const json_t *resources,
-		      int64_t if_match, char **ret_doc, int64_t *ret_revision,
-		      struct skiff_error *err)
+task_record_changes(struct task *task, const struct task_changes *changes,
+		    const json_t *resources, char **ret_doc,
+		    int64_t *ret_revision, struct skiff_error *err)
 {
 	CLEANUP(write_done)
 	struct write write = { .task = task,
-			       .resources = resources,
-			       .if_match = if_match };
+			       .changes = changes,
+			       .resources = resources };
 
-	if (db_write(task->tasks->db, resources_closure, &write, err) < 0)
+	if (db_write(task->tasks->db, changes_closure, &write, err) < 0)
 		return -1;
 	return give_document(&write, ret_doc, ret_revision);
 }

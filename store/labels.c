@@ -48,6 +48,22 @@ label_patch_check(const json_t *labels, const char *pointer,
 	check(labels, pointer, /* may_be_null= */ true, faults);
 }
 
+void
+labels_merge(json_t *labels, const json_t *patch)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)patch, key, value) {
+		const char *text = json_string_value(value);
+
+		if (text && *text)
+			(void)json_object_set(labels, key, value);
+		else
+			(void)json_object_del(labels, key);
+	}
+}
+
 struct patch {
 	const struct record_ref *ref;
 	const json_t *labels;
@@ -61,13 +77,10 @@ patch(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	struct patch *patch = arg;
 	cleanup_json json_t *object = NULL;
-	json_t *labels;
 
 	if (record_load(tx_conn(tx), patch->ref, &object, err) < 0)
 		return -1;
-	labels = json_object_get(object, "labels");
-	/* record_update() drops what is empty or null. */
-	(void)json_object_update(labels, (json_t *)patch->labels);
+	labels_merge(json_object_get(object, "labels"), patch->labels);
 	if (record_update(tx, patch->ref, object, patch->change, err) < 0)
 		return -1;
 	patch->doc = json_text(object);

@@ -153,3 +153,5 @@ void labels_check(const json_t *labels, const char *pointer,
 /* The same for a merge patch, where null removes a label. */
 void label_patch_check(const json_t *labels, const char *pointer,
 		       struct json_faults *faults);
+/* Sets what a good patch says in labels, and removes "" and null. */
+void labels_merge(json_t *labels, const json_t *patch);

@@ -56,6 +56,33 @@ def limits_are_set_while_it_runs():
 
 
 @test
+def limits_and_labels_are_set_together_or_not_at_all():
+    s = the_daemon()
+    made = run(s, "pair", ["sleep", "1000"], resources={"pids": 50})
+    s.patch(task("pair"), {"labels": {"old": "1"}})
+    before = s.revision()
+    answer = s.patch(task("pair"), {
+        "resources": {"pids": 20},
+        "labels": {"a": "b", "old": None, "no": ""}}).json
+    equal((answer["labels"], answer["resources"]), ({"a": "b"}, {"pids": 20}))
+    told = s.events(before)
+    equal([(e["topic"], e["id"]) for e in told],
+          [("/tasks/update", answer["revision"])])
+    equal((told[0]["event"]["labels"], told[0]["event"]["resources"]),
+          ({"a": "b"}, {"pids": 20}))
+    equal(s.get(task("pair")).json, answer)
+    # Neither goes through alone when the other does not.
+    for body in ({"resources": {"pids": 10}, "labels": {"a": 1}},
+                 {"resources": {"pids": 0}, "labels": {"a": "c"}}):
+        s.patch(task("pair"), body, expect=400)
+    s.patch(task("pair"), {"resources": {"pids": 10}, "labels": {"a": "c"}},
+            expect=412, headers={"If-Match": '"1"'})
+    equal(s.get(task("pair")).json, answer)
+    equal(limits(made["pid"])["pids"], "20")
+    remove(s, "pair")
+
+
+@test
 def a_limit_is_lifted_by_null_or_minus_one():
     s = the_daemon()
     made = run(s, "free", ["sleep", "1000"], resources={
