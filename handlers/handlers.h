@@ -65,7 +65,7 @@ HANDLER(containers_put);
 HANDLER(containers_rename);
 HANDLER(containers_delete);
 
-/* tasks.c, stop.c, wait.c, logs.c */
+/* tasks.c, stop.c, restart.c, wait.c, logs.c */
 HANDLER(tasks_list);
 HANDLER(tasks_create);
 HANDLER(tasks_get);

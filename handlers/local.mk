@@ -30,7 +30,8 @@ libhandlers_a_SOURCES = \
 	%D%/settling.c %D%/settling.h \
 	%D%/snapshots.c \
 	%D%/stdin.c \
-	%D%/stop.c \
+	%D%/stop.c %D%/stop.h \
+	%D%/restart.c \
 	%D%/system.c \
 	%D%/tasks.c \
 	%D%/wait.c \
