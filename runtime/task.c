@@ -223,6 +223,7 @@ task_create(struct tasks *tasks, const struct task_wishes *wishes,
 	struct task *task = task_new(tasks, wishes->ns, id);
 	int r;
 
+	tasks_recall(tasks);
 	lock_take(&task->step);
 	if (!task_table_add(task)) {
 		lock_release(&task->step);

@@ -56,8 +56,9 @@ struct task {
 	 * other, and nothing else ever waits for it.
 	 */
 	struct lock step;
-	/* Not before the first try to make it known; guarded by the table's. */
-	bool is_untried;
+	/* Guarded by the table's lock: */
+	bool is_unrecalled; /* what it is made from was not looked up yet */
+	bool is_untried;    /* not before the first try to make it known */
 	/* guarded by step: */
 	bool is_known;	      /* else it is yet to be settled */
 	bool is_trouble_told; /* in the log, that this fails */
@@ -114,8 +115,9 @@ struct tasks {
 	struct timers *timers; /* run in pool */
 	struct metrics *metrics;
 	struct lock lock;
-	struct task *first; /* guarded by lock */
-	size_t n_untried;   /* guarded by lock */
+	struct task *first;  /* guarded by lock */
+	size_t n_unrecalled; /* guarded by lock */
+	size_t n_untried;    /* guarded by lock */
 };
 
 /* Where checkpoints go to and come from. */
@@ -148,8 +150,12 @@ DEFINE_CLEANUP(struct task *, task_unref)
 struct task *task_find(struct tasks *tasks, const char *ns, const char *id,
 		       struct skiff_error *err);
 struct shim_place task_place(const struct task *task);
-/* A task of an earlier life that has yet to be asked for its state. */
+/* A task of an earlier life: to be recalled, and asked for its state. */
 void task_note_untried(struct task *task);
+/* True the first time: what it is made from is to be looked up now. */
+bool task_note_recalled(struct task *task);
+/* A reference to one that is still to be recalled, or NULL. */
+struct task *task_find_unrecalled(struct tasks *tasks);
 /* It was, with whatever success: who waits for it reads what there is. */
 void task_note_tried(struct task *task);
 
@@ -332,7 +338,6 @@ int task_record_restart_wanted(struct task *task, struct skiff_error *err);
 
 /* --- what tasks of a namespace share, runtime/task_places.c ------------- */
 
-/* Into the cgroup of all shims. */
 /* At the start and the end, when there is no task at all. */
 void task_places_sweep(struct tasks *tasks);
 
@@ -353,6 +358,11 @@ int task_discards_sweep(struct tasks *tasks, struct skiff_error *err);
  * Called with the step held; for at most a few seconds.
  */
 void task_make_known(struct task *task);
+/*
+ * All of them know what they are made from: what one runs on is claimed.
+ * Called with no step held.
+ */
+void tasks_recall(struct tasks *tasks);
 
 int tasks_recover(struct tasks *tasks, struct skiff_error *err);
 

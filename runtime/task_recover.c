@@ -5,10 +5,10 @@
  * The records say which tasks there are. Each one's shim is connected, in
  * parallel, and says what became of the task meanwhile; where it is dead,
  * the task is settled. This goes on while the daemon serves already: a step
- * of a task that is not known yet makes it known first, and a shim that
- * does not answer is asked again while the daemon runs. Directories (and
- * shims) that no record names come from a creation that a crash cut short,
- * and are removed.
+ * of a task that is not known yet makes it known first, a new task waits
+ * until all have recalled what they run on, and a shim that does not answer
+ * is asked again while the daemon runs. Directories (and shims) that no
+ * record names come from a creation that a crash cut short, and are removed.
  */
 #include "config.h"
 
@@ -126,6 +126,26 @@ settle(struct task *task, struct skiff_error *err)
 	return 0;
 }
 
+static void
+recall(struct task *task)
+{
+	assert(lock_is_held(&task->step));
+	if (task_note_recalled(task))
+		task_plan_recall(task);
+}
+
+void
+tasks_recall(struct tasks *tasks)
+{
+	struct task *task;
+
+	while ((task = task_find_unrecalled(tasks)) != NULL) {
+		lock_take(&task->step);
+		recall(task);
+		task_end_step(task);
+	}
+}
+
 void
 task_make_known(struct task *task)
 {
@@ -134,6 +154,7 @@ task_make_known(struct task *task)
 	assert(lock_is_held(&task->step));
 	if (task->is_known || task->state == TASK_DELETED)
 		return;
+	recall(task);
 	if (settle(task, &err) < 0) {
 		/* Its container lives, or the disk is full: not for ever. */
 		if (!task->is_trouble_told)
@@ -222,8 +243,6 @@ load_recorded(struct tasks *tasks, struct skiff_error *err)
 	int r = record_each(conn, RECORD_TASK, NULL, add_recorded, tasks, err);
 
 	db_reader_put(conn);
-	for (struct task *task = tasks->first; task; task = task->next)
-		task_plan_recall(task);
 	return r < 0 ? -1 : execs_load(tasks, err);
 }
 

@@ -172,8 +172,36 @@ task_note_untried(struct task *task)
 {
 	LOCK_SCOPE(&task->tasks->lock);
 
+	task->is_unrecalled = true;
+	task->tasks->n_unrecalled++;
 	task->is_untried = true;
 	task->tasks->n_untried++;
+}
+
+bool
+task_note_recalled(struct task *task)
+{
+	bool was_unrecalled;
+
+	LOCK_SCOPE(&task->tasks->lock);
+	was_unrecalled = task->is_unrecalled;
+	task->is_unrecalled = false;
+	task->tasks->n_unrecalled -= was_unrecalled;
+	return was_unrecalled;
+}
+
+struct task *
+task_find_unrecalled(struct tasks *tasks)
+{
+	LOCK_SCOPE(&tasks->lock);
+	for (struct task *task = tasks->first; tasks->n_unrecalled && task;
+	     task = task->next) {
+		if (!task->is_unrecalled)
+			continue;
+		task->refs++;
+		return task;
+	}
+	return NULL;
 }
 
 void

@@ -336,11 +336,14 @@ daemon_start(const struct options *options, struct daemon **ret_daemon,
 	daemon->root_fd = -1;
 	raise_file_limit();
 	if (open_dirs(daemon, err) < 0 ||
-	    host_probe(options->root, &daemon->host, err) < 0)
+	    host_probe_begin(options->root, &daemon->host, err) < 0)
 		return -1;
 	host_keep_private(&daemon->host, options->state);
-	if (open_store(daemon, err) < 0 || open_tasks(daemon, err) < 0 ||
-	    open_transfers(daemon, err) < 0 || serve(daemon, err) < 0)
+	if (open_store(daemon, err) < 0)
+		return -1;
+	host_probe_end(&daemon->host);
+	if (open_tasks(daemon, err) < 0 || open_transfers(daemon, err) < 0 ||
+	    serve(daemon, err) < 0)
 		return -1;
 	*ret_daemon = STEAL_PTR(daemon);
 	return 0;

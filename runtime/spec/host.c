@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Host facts: one look at the kernel's files and one run of each runtime
- * with --version, which costs some milliseconds at start and none later.
+ * with --version, which costs some milliseconds at start, beside what else
+ * is to do there, and none later.
  */
 #include "config.h"
 
@@ -106,8 +107,8 @@ host_keep_private(struct host *host, const char *dir)
 }
 
 int
-host_probe(const char *root_path, struct host *ret_host,
-	   struct skiff_error *err)
+host_probe_begin(const char *root_path, struct host *ret_host,
+		 struct skiff_error *err)
 {
 	struct utsname names;
 	struct digest digest;
@@ -125,13 +126,22 @@ host_probe(const char *root_path, struct host *ret_host,
 	probe_rights(ret_host);
 	probe_thermal(ret_host);
 	for (size_t i = 0; i < HOST_RUNTIMES; i++)
-		oci_runtime_probe(oci_runtime_names[i], &ret_host->runtimes[i]);
+		oci_runtime_probe_begin(oci_runtime_names[i],
+					&ret_host->runtimes[i]);
 	return 0;
+}
+
+void
+host_probe_end(struct host *host)
+{
+	for (size_t i = 0; i < HOST_RUNTIMES; i++)
+		oci_runtime_probe_end(&host->runtimes[i]);
 }
 
 void
 host_done(struct host *host)
 {
+	host_probe_end(host);
 	for (size_t i = 0; i < HOST_RUNTIMES; i++)
 		oci_runtime_done(&host->runtimes[i]);
 	strv_done(&host->thermal_paths);

@@ -37,10 +37,12 @@ struct host {
 /*
  * root_path: the daemon's root, absolute; it only names the cgroups, so
  * that daemons with different roots stay apart. A missing runtime is not
- * an error: host->runtime_path is NULL then.
+ * an error: its path is NULL then. What the runtimes say is there after
+ * host_probe_end(), which waits for them.
  */
-int host_probe(const char *root_path, struct host *ret_host,
-	       struct skiff_error *err);
+int host_probe_begin(const char *root_path, struct host *ret_host,
+		     struct skiff_error *err);
+void host_probe_end(struct host *host);
 /* Nothing of the directory may be mounted into a container. */
 void host_keep_private(struct host *host, const char *dir);
 void host_done(struct host *host);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/json.h"
@@ -86,18 +87,21 @@ take_version(struct oci_runtime *runtime, const char *text)
 	    strstr(text, "\nlibseccomp:") || strstr(text, "+SECCOMP");
 }
 
+/* A program that was asked something, with one argument. */
+struct oci_runtime_words {
+	int reader;
+	int pidfd;
+};
+
 static int
-run_word(const char *path, const char *word, size_t max, char **ret_text,
-	 struct skiff_error *err)
+words_begin(const char *path, const char *question,
+	    struct oci_runtime_words *ret, struct skiff_error *err)
 {
-	char *argv[] = { (char *)path, (char *)word, NULL };
+	char *argv[] = { (char *)path, (char *)question, NULL };
 	cleanup_close int reader = -1;
 	cleanup_close int writer = -1;
-	cleanup_close int pidfd = -1;
-	cleanup_free char *text = NULL;
 	cleanup_close int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int pipes[2], status, r;
-	size_t len;
+	int pipes[2];
 	pid_t pid;
 
 	if (pipe2(pipes, O_CLOEXEC) < 0)
@@ -108,10 +112,24 @@ run_word(const char *path, const char *word, size_t max, char **ret_text,
 					       .argv = argv,
 					       .stdout_fd = writer,
 					       .stderr_fd = null_fd },
-		       &pid, &pidfd, err) < 0)
+		       &pid, &ret->pidfd, err) < 0)
 		return -1;
-	(void)close(STEAL_FD(writer));
-	r = fs_read_fd(reader, max, &text, &len, err);
+	ret->reader = STEAL_FD(reader);
+	return 0;
+}
+
+static int
+words_end(const struct oci_runtime_words *words, size_t max, char **ret_text,
+	  struct skiff_error *err)
+{
+	cleanup_close int reader = words->reader;
+	cleanup_close int pidfd = words->pidfd;
+	cleanup_free char *text = NULL;
+	size_t len;
+	int status;
+	int r = fs_read_fd(reader, max, &text, &len, err);
+
+	/* One that says more than it should must not wait for us. */
 	(void)close(STEAL_FD(reader));
 	if (proc_wait(pidfd, deadline_in_ms(TIMEOUT_MS), &status, err) < 0 ||
 	    r < 0)
@@ -123,23 +141,45 @@ run_word(const char *path, const char *word, size_t max, char **ret_text,
 	return 0;
 }
 
+static void
+take_fault(struct oci_runtime *runtime, const struct skiff_error *err)
+{
+	(void)snprintf(runtime->fault, sizeof(runtime->fault), "%.255s",
+		       err->text);
+	oci_runtime_done(runtime);
+}
+
 void
-oci_runtime_probe(const char *static_name, struct oci_runtime *ret)
+oci_runtime_probe_begin(const char *static_name, struct oci_runtime *ret)
 {
 	struct skiff_error err = ERROR_INIT;
-	cleanup_free char *path = NULL;
-	cleanup_free char *text = NULL;
+	cleanup_free struct oci_runtime_words *words =
+	    xcalloc(1, sizeof(*words));
 
 	*ret = (struct oci_runtime){ .name = static_name };
-	if (proc_find(static_name, &path, &err) < 0 ||
-	    run_word(path, "--version", VERSION_TEXT_MAX, &text, &err) < 0) {
-		(void)snprintf(ret->fault, sizeof(ret->fault), "%.255s",
-			       err.text);
+	if (proc_find(static_name, &ret->path, &err) < 0 ||
+	    words_begin(ret->path, "--version", words, &err) < 0)
+		take_fault(ret, &err);
+	else
+		ret->words = STEAL_PTR(words);
+}
+
+void
+oci_runtime_probe_end(struct oci_runtime *runtime)
+{
+	cleanup_free struct oci_runtime_words *words =
+	    STEAL_PTR(runtime->words);
+	struct skiff_error err = ERROR_INIT;
+	cleanup_free char *text = NULL;
+
+	if (!words)
+		return;
+	if (words_end(words, VERSION_TEXT_MAX, &text, &err) < 0) {
+		take_fault(runtime, &err);
 		return;
 	}
-	take_version(ret, text);
-	ret->path = STEAL_PTR(path);
-	ret->warning = oci_runtime_warning(static_name, ret->version);
+	take_version(runtime, text);
+	runtime->warning = oci_runtime_warning(runtime->name, runtime->version);
 }
 
 void
@@ -153,9 +193,11 @@ int
 oci_runtime_features(const char *path, json_t **ret_features,
 		     struct skiff_error *err)
 {
+	struct oci_runtime_words words;
 	cleanup_free char *text = NULL;
 
-	if (run_word(path, "features", FEATURES_TEXT_MAX, &text, err) < 0 ||
+	if (words_begin(path, "features", &words, err) < 0 ||
+	    words_end(&words, FEATURES_TEXT_MAX, &text, err) < 0 ||
 	    json_parse(text, strlen(text), ret_features, err) < 0)
 		return err_wrap(err, "%s features", path);
 	return 0;

@@ -18,13 +18,18 @@ struct oci_runtime {
 	/* Known holes of that version, for people; or NULL. */
 	const char *warning;
 	char fault[256];
+	struct oci_runtime_words *words; /* while it is asked */
 };
 
 /* The names, best first; NULL ends them. */
 extern const char *const oci_runtime_names[];
 
-/* static_name: of oci_runtime_names. A missing one is no error. */
-void oci_runtime_probe(const char *static_name, struct oci_runtime *ret);
+/*
+ * static_name: of oci_runtime_names. A missing one is no error. Its program
+ * has begun to say what it is when begin returns; end waits for it.
+ */
+void oci_runtime_probe_begin(const char *static_name, struct oci_runtime *ret);
+void oci_runtime_probe_end(struct oci_runtime *runtime);
 void oci_runtime_done(struct oci_runtime *runtime);
 
 /*

@@ -43,8 +43,9 @@ make(const char *rootfs, const char *task_dir, const char *text,
 	if (json_parse(text, strlen(text), &body, err) < 0)
 		return -1;
 	wishes_decode(body, &wishes, &faults);
-	if (host_probe(task_dir, &host, err) < 0)
+	if (host_probe_begin(task_dir, &host, err) < 0)
 		return -1;
+	host_probe_end(&host);
 	wishes_check_host(&wishes, &host, &faults);
 	if (json_faults_to_error(&faults, err) < 0 ||
 	    rootfs_view_open(&dirs, &view, err) < 0 ||
