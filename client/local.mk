@@ -15,6 +15,7 @@ dist_clientlib_DATA = \
 	%D%/lib/operation.sh \
 	%D%/lib/options.sh \
 	%D%/lib/progress.jq \
+	%D%/lib/refused.sh \
 	%D%/lib/session.sh \
 	%D%/lib/stop.sh \
 	%D%/lib/tty.sh \

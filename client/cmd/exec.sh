@@ -14,6 +14,7 @@ Runs a command in a container that runs, and ends with its exit status. With
   -t, --tty            give it a terminal
   -e, --env KEY[=VALUE], --env-file FILE
   -w, --workdir DIR    -u, --user USER[:GROUP]
+  --privileged         with all capabilities
   --detach-keys KEYS   ctrl-p,ctrl-q unless said otherwise; "": none
   --sig-proxy=false    signals end the client, not the command
 

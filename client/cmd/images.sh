@@ -4,10 +4,11 @@
 help_images()
 {
 	cat <<'HELP'
-usage: skiff images [ls] [--json]
+usage: skiff images [ls] [-q] [--json]
        skiff images rm NAME...
 
-Lists the images of the namespace, or removes names and prints them.
+Lists the images of the namespace, with -q their names only, or removes
+names and prints them.
 HELP
 }
 
@@ -32,15 +33,21 @@ cmd_images()
 
 images_ls()
 {
+	quiet=
 	for argument in "$@"; do
 		case $argument in
 		--json) want_json=1 ;;
+		-q | --quiet) quiet=1 ;;
+		-a | --all | --digests | --no-trunc) ;; # always
 		*) usage_error "unknown argument $argument" ;;
 		esac
 	done
 	http_list "$namespace_path/images"
 	if [ -n "$want_json" ]; then
 		items_json
+		return
+	elif [ -n "$quiet" ]; then
+		jq -r .name "$tmp/items" | neutral
 		return
 	fi
 	while IFS= read -r item; do

@@ -4,7 +4,7 @@
 help_inspect()
 {
 	cat <<'HELP'
-usage: skiff inspect [-f FILTER] NAME...
+usage: skiff inspect [-f FILTER] [--type container|image] NAME...
 
 Prints all that is known of containers, with their tasks as "task", or of
 images, as a JSON array. With -f what the jq filter makes of each, such as
@@ -14,30 +14,38 @@ HELP
 
 cmd_inspect()
 {
-	filter=
+	filter='' type=''
 	while [ $# -gt 0 ]; do
 		case $1 in
-		-f | --format | --filter)
+		-f | --format | --filter | --type)
 			[ $# -gt 1 ] || usage_error "$1 needs a value"
-			filter=$2
+			case $1 in
+			--type) type=$2 ;;
+			*) filter=$2 ;;
+			esac
 			shift
 			;;
 		--format=* | --filter=*) filter=${1#*=} ;;
+		--type=*) type=${1#*=} ;;
+		-s | --size) usage_error "$1: sizes are not known here" ;;
 		--json) ;;
 		-*) usage_error "unknown option $1" ;;
 		*) break ;;
 		esac
 		shift
 	done
-	[ $# -gt 0 ] || usage_error "which containers?"
+	[ $# -gt 0 ] || usage_error "which containers or images?"
+	case $type in
+	'' | container | image) ;;
+	*) usage_error "--type is container or image, not $type" ;;
+	esac
 	: >"$tmp/found"
 	failed=0
 	for id in "$@"; do
 		inspect_one "$(uri "$id")" || failed=1
 	done
 	if [ -n "$filter" ]; then
-		jq -r "$filter" "$tmp/found" 2>"$tmp/why" ||
-		    die "$(sed 's/^jq: *//' "$tmp/why")"
+		items_filtered "$filter" "$tmp/found"
 	else
 		jq -s . "$tmp/found"
 	fi
@@ -46,7 +54,8 @@ cmd_inspect()
 
 inspect_one()
 {
-	if http_try GET "$namespace_path/containers/$1"; then
+	if [ "$type" != image ] &&
+	    http_try GET "$namespace_path/containers/$1"; then
 		mv "$reply" "$tmp/container"
 		http_try GET "$namespace_path/tasks/$1" || echo null >"$reply"
 		jq -c --slurpfile task "$reply" \
@@ -54,11 +63,12 @@ inspect_one()
 		    "$tmp/container" >>"$tmp/found"
 		return
 	fi
-	mv "$reply" "$tmp/problem"
-	if http_try GET "$namespace_path/images/$1"; then
+	[ "$type" = image ] || mv "$reply" "$tmp/problem"
+	if [ "$type" != container ] &&
+	    http_try GET "$namespace_path/images/$1"; then
 		jq -c . "$reply" >>"$tmp/found"
 		return
 	fi
-	mv "$tmp/problem" "$reply"
+	[ "$type" = image ] || mv "$tmp/problem" "$reply"
 	(http_fail)
 }

@@ -9,8 +9,9 @@ usage: skiff logs [OPTION...] CONTAINER
 Shows what a container wrote, to stdout and to stderr.
 
   -f, --follow    go on until the container ends
-  --tail N        the last N lines
-  --since WHEN    a time (RFC 3339) or a duration ago (10m, 1h30m)
+  -n, --tail N    the last N lines
+  --since WHEN    a time (RFC 3339, a day, or seconds since 1970; UTC if it
+                  does not say) or a duration ago (10m, 1h30m)
   --until WHEN    the same; nothing later
   -t, --timestamps
 HELP
@@ -18,25 +19,25 @@ HELP
 
 cmd_logs()
 {
-	query='' id=''
+	query='' when='' id=''
 	while [ $# -gt 0 ]; do
 		case $1 in
 		-f | --follow) query="$query&follow=true" ;;
 		-t | --timestamps) query="$query&timestamps=true" ;;
-		-ft | -tf) query="$query&follow=true&timestamps=true" ;;
 		--tail | -n | --since | --until)
 			[ $# -gt 1 ] || usage_error "$1 needs a value"
 			case $1 in
 			--since | --until)
-				query="$query&${1#--}=$(since "$2")"
+				when="$when&${1#--}=$(since "$2")"
 				;;
-			*) query="$query&tail=$(uri "$2")" ;;
+			*) query="$query$(tail_query "$2")" ;;
 			esac
 			shift
 			;;
-		--tail=*) query="$query&tail=$(uri "${1#*=}")" ;;
-		--since=*) query="$query&since=$(since "${1#*=}")" ;;
-		--until=*) query="$query&until=$(since "${1#*=}")" ;;
+		--tail=*) query="$query$(tail_query "${1#*=}")" ;;
+		--since=*) when="$when&since=$(since "${1#*=}")" ;;
+		--until=*) when="$when&until=$(since "${1#*=}")" ;;
+		--details) usage_error "$1: nothing but the output is kept" ;;
 		-*) usage_error "unknown option $1" ;;
 		*)
 			[ -z "$id" ] || usage_error "one container, please"
@@ -48,23 +49,41 @@ cmd_logs()
 	[ -n "$id" ] || usage_error "which container?"
 	id=$(uri "$id")
 	# Asked first, so that what is wrong is said once and in words.
-	http GET "$namespace_path/tasks/$id/logs?tail=0"
+	http GET "$namespace_path/tasks/$id/logs?tail=0$when"
+	query=$query$when
 	follow_output "$id" "${query#&}"
 }
 
-# since WHEN: a duration becomes the time so long ago; percent-encoded.
+tail_query()
+{
+	case $1 in
+	all) ;;
+	'' | *[!0-9]*) usage_error "--tail is a number or all, not $1" ;;
+	*) echo "&tail=$1" ;;
+	esac
+}
+
+# since WHEN: a time as the API takes it, percent-encoded: a duration is the
+# time so long ago, a number counts seconds from 1970 on, a day begins at
+# midnight.
 since()
 {
 	case $1 in
-	*T*:*) uri "$1" ;;
+	*T*:*[Z+]* | *T*:*-*) uri "$1" ;;
 	*)
 		jq -rn --arg text "$1" '
 			{h: 3600, m: 60, s: 1} as $unit |
-			if ($text | test("^([0-9]+[hms])+$")) then
-				now - ([$text | scan("([0-9]+)([hms])") |
+			if $text | test("^([0-9]+([.][0-9]+)?[hms])+$") then
+				now - ([$text | scan("([0-9.]+)([hms])") |
 				(.[0] | tonumber) * $unit[.[1]]] | add) |
-				todateiso8601 | @uri
-			else $text | @uri end'
+				todateiso8601
+			elif $text | test("^[0-9]+([.][0-9]+)?$") then
+				$text | tonumber | todateiso8601
+			elif $text | test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then
+				"\($text)T00:00:00Z"
+			elif $text | test("^[0-9-]+T[0-9:.]+$") then
+				"\($text)Z"
+			else $text end | @uri'
 		;;
 	esac
 }

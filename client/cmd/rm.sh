@@ -7,6 +7,7 @@ help_rm()
 usage: skiff rm [-f] CONTAINER...
 
 Removes containers and prints their names; -f also those that run.
+What they wrote goes with them (-v is taken, and changes nothing).
 HELP
 }
 
@@ -16,6 +17,8 @@ cmd_rm()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		-f | --force) force=1 ;;
+		-v | --volumes) ;; # nothing is left of a container's own
+		-l | --link) usage_error "$1: there are no links" ;;
 		-*) usage_error "unknown option $1" ;;
 		*) break ;;
 		esac

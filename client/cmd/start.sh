@@ -25,7 +25,6 @@ cmd_start()
 		case $1 in
 		-a | --attach) attach=1 ;;
 		-i | --interactive) interactive=1 ;;
-		-ai | -ia) attach=1 interactive=1 ;;
 		--detach-keys=*) detach_keys=${1#*=} ;;
 		--detach-keys)
 			[ $# -gt 1 ] || usage_error "$1 needs a value"

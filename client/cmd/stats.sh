@@ -4,22 +4,28 @@
 help_stats()
 {
 	cat <<'HELP'
-usage: skiff stats [--no-stream] [--json] [CONTAINER...]
+usage: skiff stats [--no-stream] [--json | --format FILTER] [CONTAINER...]
 
 Shows what containers that run use, all or those named, once a second, until
 Ctrl-C or until those named have ended; with --no-stream once. CPU is of one
-processor.
+processor. --format shows what a jq filter makes of each, such as .memory.usage
 HELP
 }
 
 cmd_stats()
 {
-	live=1
+	live=1 format=''
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--no-stream) live= ;;
 		--json) want_json=1 ;;
-		-a | --all) ;;
+		-a | --all | --no-trunc) ;;
+		--format)
+			[ $# -gt 1 ] || usage_error "$1 needs a value"
+			format=$2
+			shift
+			;;
+		--format=*) format=${1#*=} ;;
 		-*) usage_error "unknown option $1" ;;
 		*) break ;;
 		esac
@@ -43,8 +49,9 @@ cmd_stats()
 
 stats_show()
 {
-	if [ -n "$want_json" ]; then
-		jq -c '.items[]' "$reply"
+	if [ -n "$want_json$format" ]; then
+		jq -c '.items[]' "$reply" >"$tmp/items"
+		items_filtered "${format:-json}" "$tmp/items"
 		return
 	fi
 	jq -r "$jq_library"'

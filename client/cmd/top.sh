@@ -17,7 +17,7 @@ cmd_top()
 		shift
 	}
 	names_of_containers "$@"
-	[ $# = 1 ] || usage_error "one container, please"
+	[ $# = 1 ] || usage_error "one container, and no options of ps, please"
 	http GET "$namespace_path/tasks/$(uri "$1")/pids"
 	if [ -n "$want_json" ]; then
 		jq .processes "$reply"

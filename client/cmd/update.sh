@@ -10,7 +10,8 @@ Changes limits of containers, at once when they run, and for their next
 start; and what is to happen when they have ended. Prints their names.
 
   -m, --memory SIZE   bytes, or with k, m, g; --memory-swap: with swap
-  --cpus N            -c, --cpu-shares N
+  --cpus N, or --cpu-quota N --cpu-period N
+  -c, --cpu-shares N  --blkio-weight N
   --cpuset-cpus LIST, --cpuset-mems LIST
   --pids-limit N      -1: no limit
   --restart no|on-failure[:N]|always|unless-stopped

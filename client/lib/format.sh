@@ -53,6 +53,22 @@ table()
 	}'
 }
 
+# items_filtered FILTER FILE: what a jq filter makes of each value in it.
+items_filtered()
+{
+	case $1 in
+	json) set -- . "$2" ;;
+	table*) usage_error "--format is json or a jq filter, such as .id" ;;
+	*'{{'*)
+		usage_error "--format is a jq filter, such as .id, not a" \
+		    "template: $1"
+		;;
+	esac
+	jq -rc "$1" "$2" >"$tmp/filtered" 2>"$tmp/why" ||
+	    die "$(sed 's/^jq: *//' "$tmp/why")"
+	neutral <"$tmp/filtered"
+}
+
 # items_json: $tmp/items as one JSON array, for --json.
 items_json()
 {

@@ -136,6 +136,10 @@ advice()
 	*' task_exists container') echo "Try: skiff rm -f" ;;
 	*' image_not_unpacked '*) echo "Try: skiff pull" ;;
 	*' execs_running '*) echo "Try: skiff top" ;;
+	*' mount_source_not_found '*)
+		problem_field '.detail | capture("mount source (?<path>/.*): not found") |
+			"Try: mkdir -p \(.path | @sh)"'
+		;;
 	not_found*' container' | not_found*' task') echo "Try: skiff ps -a" ;;
 	not_found*' image') echo "Try: skiff images ls, or skiff pull" ;;
 	esac

@@ -11,15 +11,19 @@ help_container_options()
   -i, --interactive        pass stdin on     -t, --tty   give it a terminal
   -e, --env KEY[=VALUE]    without a value: as it is here
   --env-file FILE          lines of KEY[=VALUE]
-  -w, --workdir DIR        -u, --user USER[:GROUP]
+  -w, --workdir DIR        -u, --user USER[:GROUP], --group-add GROUP
   -h, --hostname NAME      --entrypoint PROGRAM ("": none)
+  --init                   a first process that passes signals on and reaps
   -v, --volume SOURCE:TARGET[:ro]   a directory or file of the host
   --mount type=bind|tmpfs,source=S,target=T[,readonly][,OPTION]
   --tmpfs TARGET[:OPTIONS] --shm-size SIZE
   --device PATH[:INSIDE[:rwm]]
+  --pid host|container:NAME         --ipc host, --uts host
   --network none|host      --dns ADDRESS, --dns-search, --dns-option
   -m, --memory SIZE        bytes, or with k, m, g; --memory-swap: with swap
-  --cpus N                 -c, --cpu-shares N, --cpuset-cpus, --cpuset-mems
+  --cpus N, or --cpu-quota N --cpu-period N
+  -c, --cpu-shares N       --cpuset-cpus, --cpuset-mems LIST
+  --memory-reservation SIZE, --memory-swappiness N, --oom-kill-disable
   --pids-limit N           --blkio-weight N
   --ulimit NAME=SOFT[:HARD], --sysctl KEY=VALUE, --oom-score-adj N
   --read-only              the root filesystem
@@ -28,7 +32,8 @@ help_container_options()
   --restart no|on-failure[:N]|always|unless-stopped
   --stop-signal SIGNAL     --stop-timeout SECONDS
   --health-cmd COMMAND, --health-interval, --health-timeout,
-  --health-start-period TIME, --health-retries N, --no-healthcheck
+  --health-start-period, --health-start-interval TIME, --health-retries N,
+  --no-healthcheck
   -l, --label KEY=VALUE, --label-file FILE, --annotation KEY=VALUE
   --log-driver log|none    --log-opt max-size=SIZE|max-file=N
   --runtime NAME|PATH      --snapshotter NAME
@@ -47,7 +52,8 @@ option_shape()
 	-t | --tty) option=--tty shape=flag ;;
 	-d | --detach) option=--detach shape=flag ;;
 	-q | --quiet) option=--quiet shape=flag ;;
-	--rm | --sig-proxy | --read-only | --privileged | --no-healthcheck)
+	--rm | --sig-proxy | --read-only | --privileged | --no-healthcheck | \
+	    --init | --oom-kill-disable | --disable-content-trust)
 		shape=flag
 		;;
 	-e) option=--env ;;
@@ -68,7 +74,10 @@ option_shape()
 	    --ulimit | --sysctl | --oom-score-adj | --cap-add | --cap-drop | \
 	    --security-opt | --restart | --stop-signal | --stop-timeout | \
 	    --health-cmd | --health-interval | --health-timeout | \
-	    --health-start-period | --health-retries | --label | \
+	    --health-start-period | --health-start-interval | \
+	    --health-retries | --label | --group-add | --pid | --ipc | \
+	    --uts | --userns | --cgroupns | --cpu-period | --cpu-quota | \
+	    --memory-reservation | --memory-swappiness | \
 	    --label-file | --annotation | --log-driver | --log-opt | \
 	    --runtime | --snapshotter | --pull | --platform | --cidfile | \
 	    --detach-keys) ;;
@@ -106,7 +115,18 @@ next_option()
 		esac
 		;;
 	esac
-	[ -n "$shape" ] || usage_error "unknown option $1"
+	[ -n "$shape" ] || unknown_option "$1"
+}
+
+# unknown_option ARGUMENT: one that docker has is told why.
+unknown_option()
+{
+	. "$SKIFF_CLIENT/lib/refused.sh"
+	case $1 in
+	-[!-]*) refuse_option "${1%"${1#-?}"}" ;;
+	*) refuse_option "${1%%=*}" ;;
+	esac
+	usage_error "unknown option $1"
 }
 
 # boolean OPTION TEXT: sets $value to 1 or nothing.
@@ -190,7 +210,7 @@ exec_option()
 {
 	case $option in
 	--detach | --interactive | --tty | --env | --env-file | --workdir | \
-	    --user | --detach-keys | --sig-proxy) ;;
+	    --user | --privileged | --detach-keys | --sig-proxy) ;;
 	*) return 1 ;;
 	esac
 }
@@ -200,7 +220,8 @@ update_option()
 {
 	case $option in
 	--memory | --memory-swap | --cpus | --cpu-shares | --cpuset-cpus | \
-	    --cpuset-mems | --pids-limit | --restart) ;;
+	    --cpuset-mems | --pids-limit | --blkio-weight | --cpu-period | \
+	    --cpu-quota | --restart) ;;
 	*) return 1 ;;
 	esac
 }
@@ -244,6 +265,7 @@ client_option()
 	--detach-keys) detach_keys=$value ;;
 	--quiet) quiet=$value ;;
 	--cidfile) cidfile=$value ;;
+	--disable-content-trust) ;; # as docker's own default
 	--platform) platform=$value ;;
 	--name) id=$value ;;
 	--pull)

@@ -14,10 +14,15 @@ def size_or_minus_one($option): if . == "-1" then -1 else size($option) end;
 def number($option):
 	. as $text
 	| try tonumber catch bad("\($option): \($text) is no number");
+# Without ".", "..", and slashes that say nothing.
+def plain_path:
+	reduce (split("/")[] | select(. != "" and . != ".")) as $part
+	  ([]; if $part == ".." then .[:-1] else . + [$part] end)
+	| "/" + join("/");
 def host_path($option):
-	if startswith("/") then .
+	if startswith("/") then plain_path
 	elif . == "." or . == ".." or startswith("./") or startswith("../") then
-		"\($pwd)/\(.)"
+		"\($pwd)/\(.)" | plain_path
 	else bad("\($option): \(.) is no path: begin it with / or ./")
 	end;
 
@@ -29,22 +34,36 @@ def env_entry:
 		if . == null then [] else ["\($key)=\(.)"] end
 	end;
 
+def no_volume($option; $name):
+	bad("\($option): \($name) would be a volume, and there are none yet; "
+	    + "SOURCE is a path of the host, from / or ./ on");
+
+# What is for other systems, or is so anyway.
+def mount_options:
+	map(select(IN("", "z", "Z", "cached", "delegated", "consistent",
+		"nocopy") | not));
+
 # SOURCE:TARGET[:OPTION,...]
 def volume:
 	split(":")
-	| if length < 2 or length > 3 then
+	| if length == 1 then no_volume("--volume"; .[0])
+	  elif length > 3 then
 		bad("--volume is SOURCE:TARGET[:ro], not \(join(":"))")
+	  elif .[0] | test("^[A-Za-z0-9][A-Za-z0-9_.-]*$") then
+		no_volume("--volume"; .[0])
 	  else . end
 	| {type: "bind", source: (.[0] | host_path("--volume")), target: .[1],
 	   options: (["rbind"] + ((.[2] // "rw") | split(",")
-		| map(select(. != "z" and . != "Z"))))};
+		| mount_options))};
 
 # TARGET[:OPTION,...]
 def tmpfs:
 	split(":")
 	| {type: "tmpfs", target: .[0],
-	   options: (["nosuid", "nodev", "noexec"]
-		+ (.[1:] | join(":") | split(",")))};
+	   options: ((.[1:] | join(":") | split(",")) as $own
+		| [["nosuid", "suid"], ["nodev", "dev"], ["noexec", "exec"]]
+		| map(select(.[1] as $other | $own | index($other) | not)[0])
+		+ ($own | mount_options))};
 
 # type=bind,source=S,target=T,readonly,...
 def mount:
@@ -53,19 +72,30 @@ def mount:
 	  as [$key, $value] ({options: []};
 		if $key == "type" then .type = $value
 		elif $key == "source" or $key == "src" then
-			.source = ($value | host_path("--mount"))
+			.source = $value
 		elif $key == "target" or $key == "dst" or $key == "destination"
 		then .target = $value
 		elif $key == "readonly" or $key == "ro" then
 			.options += [if $value == "false" then "rw" else "ro" end]
 		elif $key == "bind-propagation" then .options += [$value]
+		elif $key == "bind-nonrecursive" then
+			.is_flat = ($value != "false")
+		elif $key == "bind-recursive" then
+			.is_flat = ($value == "disabled")
+		elif $key == "consistency" then .
 		elif $key == "tmpfs-size" then
 			.options += ["size=\($value | size("tmpfs-size"))"]
 		elif $key == "tmpfs-mode" then .options += ["mode=\($value)"]
 		elif $key == "options" then .options += ($value | split(":"))
 		else bad("--mount: there is no \($key) in \($text)")
 		end)
-	| if .type == "bind" then .options = ["rbind"] + .options else . end
+	| if .type == null then bad("--mount needs type=bind or type=tmpfs")
+	  elif .type == "volume" then no_volume("--mount"; .source // $text)
+	  elif .type == "bind" then
+		.source |= (. // "" | host_path("--mount"))
+		| .options = [if .is_flat then "bind" else "rbind" end] + .options
+	  else . end
+	| del(.is_flat)
 	| if .target then . else bad("--mount needs target=") end;
 
 # NAME=SOFT[:HARD]
@@ -108,6 +138,17 @@ def log_option($value):
 
 def resource($key; value): .resources[$key] = value;
 
+# What there is no wish for goes into the spec itself.
+def memory($key; value): .spec_patch.linux.resources.memory[$key] = value;
+
+# docker's quota is of periods of 100 ms, unless they are said.
+def quota:
+	if .quota == null and .period == null then .
+	elif .quota == null then bad("--cpu-period needs --cpu-quota")
+	else (.quota / (.period // 100000)) as $cpus
+		| del(.quota, .period) | .resources.cpus = $cpus
+	end;
+
 def wish($option; $value):
 	if $option == "--argument" then .args += [$value]
 	elif $option == "--name" then .id = $value
@@ -129,7 +170,26 @@ def wish($option; $value):
 			["nosuid", "nodev", "noexec", "mode=1777",
 			 "size=\($value | size($option))"]}]
 	elif $option == "--device" then .devices += [$value | device]
-	elif $option == "--network" then .network = $value
+	elif $option == "--group-add" then .group_add += [$value]
+	elif $option == "--init" then .init = ($value == "1")
+	elif $option == "--pid" or $option == "--uts" then
+		.[$option[2:]] = $value
+	elif $option == "--ipc" then
+		if $value | IN("shareable", "none") or startswith("container:") then
+			bad("--ipc is private or host; \($value) is not there yet")
+		else .ipc = $value end
+	elif $option == "--userns" then
+		if $value == "host" then . else
+			bad("--userns is host: there are no user namespaces yet")
+		end
+	elif $option == "--cgroupns" then
+		if $value == "private" then . else
+			bad("--cgroupns is private: a container sees its own cgroups alone")
+		end
+	elif $option == "--network" then
+		if $value | IN("none", "host") then .network = $value
+		else bad("--network is none or host: there are no others yet, not even \($value)")
+		end
 	elif $option == "--dns" then .dns.servers += [$value]
 	elif $option == "--dns-search" then .dns.search += [$value]
 	elif $option == "--dns-option" then .dns.options += [$value]
@@ -140,6 +200,16 @@ def wish($option; $value):
 	elif $option == "--cpus" then resource("cpus"; $value | number($option))
 	elif $option == "--cpu-shares" then
 		resource("cpu_shares"; $value | number($option))
+	elif $option == "--cpu-quota" then
+		.quota = ($value | number($option))
+	elif $option == "--cpu-period" then
+		.period = ($value | number($option))
+	elif $option == "--memory-reservation" then
+		memory("reservation"; $value | size($option))
+	elif $option == "--memory-swappiness" then
+		memory("swappiness"; $value | number($option))
+	elif $option == "--oom-kill-disable" then
+		memory("disableOOMKiller"; $value == "1")
 	elif $option == "--cpuset-cpus" then resource("cpuset_cpus"; $value)
 	elif $option == "--cpuset-mems" then resource("cpuset_mems"; $value)
 	elif $option == "--pids-limit" then
@@ -182,3 +252,4 @@ def wish($option; $value):
 $ARGS.positional as $pairs
 | reduce range(0; $pairs | length; 2) as $i
   ({}; wish($pairs[$i]; $pairs[$i + 1]))
+| quota

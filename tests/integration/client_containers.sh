@@ -13,6 +13,8 @@ is "create pulls, and prints the name" \
 	2>/dev/null)" box
 like "ps -a shows it" "$(skiff ps -a)" '^box .*no task'
 is "ps does not" "$(skiff ps -q)" ""
+is "but when its state is asked for" "$(skiff ps -qf status=created)" box
+is "or the last one" "$(skiff ps -ql)" box
 output=$(skiff create --name box "$ref" 2>&1)
 is "the same name again: status 1" $? 1
 is "label without more shows the labels" "$(skiff label box)" "a=b"
@@ -20,10 +22,28 @@ ok "label sets and removes" skiff label box c=d=e a=
 is "which is seen" "$(skiff label box)" "c=d=e"
 is "start prints the name" "$(skiff start box)" box
 until_true 30 sh -c "'$SKIFF_SRC/client/skiff' logs box | grep -q up"
+skiff create --name other -l a=c "$ref" true >/dev/null
+is "ps -n1" "$(skiff ps -qn1)" other
+is "ps -f label=KEY=VALUE" "$(skiff ps -aqf label=c)$(skiff ps -aqf label=a=c)" \
+    boxother
+is "ps -f: of one key any, of several all" "$(skiff ps -aq -f name=box \
+    -f name=other -f status=running)" box
+is "ps --format" "$(skiff ps -a --format '.id + "!"')" "box!
+other!"
+output=$(skiff ps --format '{{.ID}}' 2>&1)
+is "a template: status 2" $? 2
+like "which is no jq filter" "$output" 'jq filter'
+output=$(skiff ps -f ours=x 2>&1)
+is "ps by what there is not: status 2" $? 2
+is "rm -v" "$(skiff rm -v other)" other
 is "start of one that runs is no fault" "$(skiff start box)" box
 like "inspect has container and task" "$(skiff inspect box |
     jq -c '.[0] | [.id, .task.state, .resources.memory]')" \
     '\["box","running",67108864\]'
+is "inspect --type" "$(skiff inspect --type container -f .id box;
+    skiff inspect --type image box 2>/dev/null | jq length)" "box
+0"
+is "images -q" "$(skiff images -q)" "$ref"
 is "inspect takes an image" \
     "$(skiff inspect -f .name "$ref")" "$ref"
 output=$(skiff inspect none box 2>&1 >"$scratch/found")
@@ -64,6 +84,7 @@ output=$(skiff update --memory 1 box 2>&1)
 is "update to what cannot be: status 1" $? 1
 output=$(skiff update box 2>&1)
 is "update to nothing: status 2" $? 2
+is "stats --format" "$(skiff stats --no-stream --format .id)" box
 is "stats --json" "$(skiff stats --no-stream --json | jq -r .id)" box
 skiff stats box >"$scratch/stats" &
 stats=$!

@@ -18,6 +18,9 @@ output=$(FROM_HERE=1 skiff exec -w /tmp -u 1000:100 -e A=b -eFROM_HERE box \
     sh -c 'echo $OF $A $FROM_HERE $(pwd) $(id -u):$(id -g)')
 is "-e, -w, -u, and the container's environment" "$output" \
     "it b 1 /tmp 1000:100"
+is "--privileged" "$(skiff exec --privileged box \
+    grep -c "CapEff:.$(sed -n 's/^CapEff:\t//p' /proc/self/status)" \
+    /proc/self/status)" 1
 is "-i passes stdin on" "$(echo hi | skiff exec -i box cat)" hi
 dd if=/dev/urandom of="$scratch/data" bs=1M count=4 2>/dev/null
 skiff exec -i box cat <"$scratch/data" >"$scratch/back"

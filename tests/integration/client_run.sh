@@ -65,6 +65,27 @@ shared
 100
 200
 1"
+output=$(skiff run --rm --init --group-add users --group-add 7 -u 1000:5 \
+    --tmpfs /x:exec --cpu-quota 50000 --memory-reservation 32m "$ref" sh -c \
+    'echo $PPID $(id -G); grep " /x " /proc/mounts | grep -c noexec')
+is "--init, --group-add, --tmpfs with exec" "$output" "1 5 7 100
+0"
+is "--pid, --ipc, --uts host" "$(skiff run --rm --pid host --ipc host \
+    --uts host "$ref" sh -c 'for n in pid ipc uts; do
+	readlink /proc/self/ns/$n; done')" "$(for n in pid ipc uts; do
+	readlink /proc/self/ns/$n; done)"
+skiff run -d --name beside "$ref" sleep 600 >/dev/null
+is "--pid container:NAME" "$(skiff run --rm --pid container:beside "$ref" \
+    cat /proc/1/comm)" sleep
+output=$(skiff run --rm --pid container:none "$ref" true 2>&1)
+is "of one that does not run: status 125" $? 125
+like "which is said" "$output" 'container none cannot be joined: it has no task'
+ok "rm -f" skiff rm -fv beside
+is "a path that is not plain" "$(cd "$scratch/host" && skiff run --rm \
+    -v ../host/.:/in:ro,z "$ref" cat /in/file)" shared
+output=$(skiff run --rm -v /no/such:/in "$ref" true 2>&1)
+like "what is not there is told, with what to do" "$output" \
+    "Try: mkdir -p '/no/such'"
 output=$(skiff run --rm --entrypoint echo "$ref" a b)
 is "--entrypoint" "$output" "a b"
 is "output that is not kept" "$(skiff run -d --log-driver none --name mute \
@@ -77,11 +98,23 @@ ok "goes away by itself" until_true 30 \
 for bad in "--memory x" "--memory" "-v a:b" "--ulimit x" "--cpus x" \
     "--rm=perhaps" "--pull sometimes" "--mount type=bind" \
     "--security-opt seccomp=/none" "--env-file /none" \
-    "--log-driver none" "--log-driver syslog" "--log-opt x=y"; do
+    "--log-driver none" "--log-driver syslog" "--log-opt x=y" \
+    "--cpu-period 9" "--group-add nosuch" "--mount source=/a,target=/b"; do
 	# shellcheck disable=SC2086 # words
 	output=$(skiff run $bad "$ref" 2>&1)
 	is "$bad: status 125" $? 125
 done
+
+for bad in -p=80:80 -P --publish=80 --link=a --add-host=a:b --gpus=all \
+    --volumes-from=a --cgroup-parent=/a --network=bridge -vname:/x -v=/x \
+    --mount=type=volume,target=/x --ipc=container:a --userns=private \
+    --attach=stdout; do
+	output=$(skiff run "$bad" "$ref" true 2>&1)
+	is "$bad: status 125" $? 125
+	unlike "$bad: not an unknown option, but why not" "$output" unknown
+done
+like "an option that nobody knows" "$(skiff run --nonsense=1 "$ref" 2>&1)" \
+    'unknown option --nonsense=1'
 
 is "-i passes stdin on" "$(echo hi | skiff run -i --rm "$ref" cat)" hi
 output=$(skiff run --rm "$ref" sh -c 'cat; echo end' <"$scratch/host/file")
@@ -152,7 +185,15 @@ two"
 is "logs --tail" "$(skiff logs --tail 1 bg)" two
 like "logs -t" "$(skiff logs -t --tail 1 bg)" \
     '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z two$'
+is "logs -tn1" "$(skiff logs -tn1 bg | cut -d' ' -f2)" two
+is "logs --tail all" "$(skiff logs --tail=all bg | wc -l)" 2
 is "logs --since a moment" "$(skiff logs --since 1h bg | wc -l)" 2
+is "since a second of the clock" \
+    "$(skiff logs --since 1700000000 --until "$(date +%s)" bg | wc -l)" 2
+is "since a day" "$(skiff logs --since 2024-02-29 bg | wc -l)" 2
+output=$(skiff logs --since yesterday bg 2>&1)
+is "since what is no time: status 1" $? 1
+like "which is said" "$output" '^skiff: .*since'
 output=$(skiff rm bg 2>&1)
 is "rm of one that runs fails" $? 1
 is "kill prints the name" "$(skiff kill bg)" bg
