@@ -16,6 +16,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/strbuf.h"
+#include "store/filter.h"
 
 int
 take_namespace(struct request *request, const char **ret_ns,
@@ -99,6 +100,19 @@ take_if_match(struct request *request, int64_t *ret_revision,
 	if (r < 0)
 		return -1;
 	*ret_revision = r == 1 ? (int64_t)revision : 0;
+	return 0;
+}
+
+int
+take_filters(struct request *request, const struct filter_field *fields,
+	     struct filters **filters, struct skiff_error *err)
+{
+	const char *text;
+	size_t at = 0;
+
+	while ((text = request_query_next(request, "filter", &at)) != NULL)
+		if (filters_add(filters, fields, text, err) < 0)
+			return -1;
 	return 0;
 }
 

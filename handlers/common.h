@@ -56,6 +56,12 @@ int answer_label_patch(struct request *request, struct services *services,
 		       const struct record_ref *ref, struct response **ret,
 		       struct skiff_error *err);
 
+/* ?filter, which may be repeated; *filters is NULL before, or the caller's. */
+struct filters;
+struct filter_field;
+int take_filters(struct request *request, const struct filter_field *fields,
+		 struct filters **filters, struct skiff_error *err);
+
 /* If-Match as a revision, 0 when absent. */
 int take_if_match(struct request *request, int64_t *ret_revision,
 		  struct skiff_error *err);

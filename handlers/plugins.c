@@ -18,6 +18,7 @@
 #include "runtime/spec/host.h"
 #include "runtime/task.h"
 #include "store/db.h"
+#include "store/filter.h"
 #include "store/snapshot/snapshots.h"
 
 struct plugin {
@@ -167,6 +168,17 @@ plugin_json(const struct plugin *plugin, struct services *services)
 	return object;
 }
 
+static const struct filter_field filter_fields[] = {
+	{ .name = "type" },
+	{ .name = "id" },
+	{ .name = "status" },
+	{ .name = "requires" },
+	{ .name = "capabilities" },
+	{ .name = "version", .object = "exports" },
+	{ .name = "exports.", .object = "exports" },
+	{ 0 },
+};
+
 static bool
 matches(const json_t *object, const char *key, const char *wanted)
 {
@@ -193,16 +205,19 @@ plugins_list(struct request *request, void *context, struct response **ret,
 {
 	cleanup_json json_t *answer = json_pack("{s:[]}", "items");
 	json_t *items = json_object_get(answer, "items");
+	CLEANUP(filters_freep) struct filters *filters = NULL;
 	const char *type = request_query(request, "type");
 	const char *status;
 
-	if (take_status(request, &status, err) < 0)
+	if (take_status(request, &status, err) < 0 ||
+	    take_filters(request, filter_fields, &filters, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(plugins); i++) {
 		cleanup_json json_t *object = plugin_json(&plugins[i], context);
 
 		if (matches(object, "type", type) &&
-		    matches(object, "status", status))
+		    matches(object, "status", status) &&
+		    filters_match(filters, object))
 			(void)json_array_append(items, object);
 	}
 	*ret = response_json(200, answer);

@@ -40,7 +40,7 @@ static const struct route routes[] = {
 	PUBLIC_ROW("/v1/version", "version", system_version),
 
 	ROW(HTTP_GET, "/v1/plugins", "plugins_list", ROUTE_WORKER,
-	    "type status", plugins_list),
+	    "type status filter*", plugins_list),
 	/* It may ask a runtime for its features. */
 	ROW(HTTP_GET, "/v1/plugins/{type}/{id}", "plugins_get", ROUTE_SLOW,
 	    NULL, plugins_get),

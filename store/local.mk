@@ -8,6 +8,7 @@ STORE_LIBS = libstore.a $(SQLITE_LIBS) $(ARCHIVE_LIBS) $(CURL_LIBS) \
 libstore_a_SOURCES = \
 	%D%/container_use.c %D%/container_use.h \
 	%D%/db.c %D%/db.h %D%/db_internal.h \
+	%D%/filter.c %D%/filter.h \
 	%D%/image.c %D%/image.h \
 	%D%/image_config.c %D%/image_config.h \
 	%D%/image_content.c %D%/image_content.h \

@@ -190,6 +190,20 @@ def plugins_say_what_there_is():
            s.get("/v1/plugins?type=runtime&status=ok").json["items"]],
           ["runc", "crun"])
     s.get("/v1/plugins?status=fine", expect=400)
+
+    def named(*filters):
+        query = "&".join("filter=" + quote(f) for f in filters)
+        return ["%s/%s" % (p["type"], p["id"]) for p in
+                s.get("/v1/plugins?" + query).json["items"]]
+
+    equal(named("type==runtime,capabilities==default"), ["runtime/runc"])
+    equal(named("id==crun", "type==shim"), ["runtime/crun", "shim/skiff"])
+    equal(named('version=="%s"' % crun["exports"]["version"]),
+          ["runtime/crun"])
+    equal(named("exports.path==" + runc["exports"]["path"]), ["runtime/runc"])
+    equal(named("status!=ok,requires==shim/skiff"), [])
+    for bad in ("", "id", "name==x", "exports.==x"):
+        s.get("/v1/plugins?filter=" + quote(bad), expect=400)
     s.get("/v1/plugins/runtime/none", expect=404)
     with open(s.log) as log_file:
         text = log_file.read()

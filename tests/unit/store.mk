@@ -11,6 +11,11 @@ tests_unit_test_record_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_record_LDADD = $(STORE_LIBS)
 TESTS += tests/unit/test_record
 
+check_PROGRAMS += tests/unit/test_filter
+tests_unit_test_filter_SOURCES = tests/unit/test_filter.c
+tests_unit_test_filter_LDADD = $(STORE_LIBS)
+TESTS += tests/unit/test_filter
+
 check_PROGRAMS += tests/unit/test_events
 tests_unit_test_events_SOURCES = tests/unit/test_events.c
 tests_unit_test_events_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
