@@ -213,15 +213,14 @@ dispatch(struct http_loop *loop, const struct epoll_event *event)
 	}
 }
 
-/* True when nothing is left to do. */
-static bool
+static void
 stop_step(struct http_loop *loop)
 {
 	struct http_server *server = loop->server;
 	int64_t until_ns = atomic_load(&server->grace_until_ns);
 
 	if (!atomic_load(&server->is_stopping))
-		return false;
+		return;
 	if (!loop->is_stopping) {
 		loop_be_deaf(loop);
 		loop->is_stopping = true;
@@ -236,7 +235,13 @@ stop_step(struct http_loop *loop)
 	}
 	if (!loop->is_cutting)
 		loop_look_at(loop, until_ns);
-	return !loop->conns && atomic_load(&loop->n_conns) == 0;
+}
+
+static bool
+is_over(struct http_loop *loop)
+{
+	return loop->is_stopping && !loop->conns &&
+	       atomic_load(&loop->n_conns) == 0;
 }
 
 static void *
@@ -246,9 +251,12 @@ loop_main(void *arg)
 	struct epoll_event events[EVENTS_MAX];
 	int n;
 
-	while (!stop_step(loop)) {
-		/* What stop_step() resumed wants to run first. */
+	for (;;) {
+		stop_step(loop);
+		/* What that resumed, or cut, wants to run first. */
 		(void)MHD_run(loop->mhd);
+		if (is_over(loop))
+			return NULL;
 		n = epoll_wait(loop->epoll_fd, events, EVENTS_MAX,
 			       timeout_ms(loop));
 		assert(n >= 0 || errno == EINTR);
@@ -258,7 +266,6 @@ loop_main(void *arg)
 		loop_drain(loop);
 		look_around(loop);
 	}
-	return NULL;
 }
 
 int

@@ -4,6 +4,7 @@
 import os
 import resource
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -429,6 +430,22 @@ def the_end():
     tap.check(1.5 < time.monotonic() - begin < 6, "when it should")
 
 
+def an_end_with_the_last_connection():
+    """The one that ends as the server does is not waited for."""
+    ends = []
+    for _ in range(60):
+        # No clock ends the wait, if there is one.
+        toy = Toy(*("%s_ms=36000000" % clock for clock in (
+            "grace", "head", "keep_alive", "write")))
+        for _ in range(3):
+            toy.get("/v1/version")
+        ends.append(toy.stop())
+        if "open 0" not in ends[-1]:
+            break
+    tap.check(all("open 0" in end for end in ends),
+              "who has gone is not waited for", ends[-1])
+
+
 whole = Toy()
 serving(whole)
 streams(whole)
@@ -437,4 +454,5 @@ tap.check("open 0" in (end := whole.stop()), "the server ends well", end)
 limits()
 crowds()
 the_end()
+an_end_with_the_last_connection()
 tap.end()

@@ -642,12 +642,17 @@ main(int argc, char **argv)
 	struct http_server *server;
 	struct workpool *pool;
 	sigset_t signals;
+	uint64_t grace_ms = 2000;
 	uint16_t port = 0;
 
 	assert(argc > 1 && strncmp(argv[1], "unix:", 5) == 0);
-	for (int i = 2; i < argc; i++)
-		if (strcmp(argv[i], "tcp") != 0)
+	for (int i = 2; i < argc; i++) {
+		if (strncmp(argv[i], "grace_ms=", 9) == 0)
+			assert(parse_u64(argv[i] + 9, INT32_MAX, &grace_ms,
+					 &err) == 0);
+		else if (strcmp(argv[i], "tcp") != 0)
 			set_option(&options, argv[i]);
+	}
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
@@ -665,7 +670,7 @@ main(int argc, char **argv)
 	(void)printf("port %u\nready\n", port);
 	(void)fflush(stdout);
 	wait_for_end(&signals);
-	http_server_stop(server, 2000);
+	http_server_stop(server, (int64_t)grace_ms);
 	(void)printf("connections %d\n", http_server_connections(server));
 	http_server_free(server);
 	workpool_free(pool);

@@ -57,6 +57,7 @@ class Toy:
             out = self.process.communicate(timeout=20)[0]
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
             out = "does not end"
         self.log.seek(0)
         log = self.log.read()
