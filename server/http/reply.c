@@ -90,6 +90,35 @@ make_data(struct response *response)
 	return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 }
 
+static ssize_t
+read_nothing(void *cls, uint64_t position, char *buf, size_t max)
+{
+	(void)cls;
+	(void)position;
+	(void)buf;
+	(void)max;
+	return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/*
+ * What HEAD says of a body that GET would make while it is sent: its length
+ * where that is known, and none, rather than 0, where it is not. The body
+ * is never begun; the caller frees it. Without a length the connection ends:
+ * else the library (0.9.75) sends the last chunk of what has no body.
+ */
+static struct MHD_Response *
+make_bodiless(uint64_t length)
+{
+	struct MHD_Response *mhd =
+	    MHD_create_response_from_callback(length, STREAM_BLOCK,
+					      read_nothing, NULL, NULL);
+
+	if (mhd && length == MHD_SIZE_UNKNOWN)
+		(void)MHD_set_response_options(
+		    mhd, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+	return mhd;
+}
+
 static struct MHD_Response *
 make_response(struct request *request, struct response *response)
 {
@@ -99,9 +128,13 @@ make_response(struct request *request, struct response *response)
 			break;
 		return MHD_create_response_from_fd_at_offset64(
 		    response->length, STEAL_FD(response->fd), response->offset);
+	case RESPONSE_RELAY: /* here of HEAD alone */
+		return make_bodiless(response->length == RELAY_TO_THE_END
+					 ? MHD_SIZE_UNKNOWN
+					 : response->length);
 	case RESPONSE_STREAM:
 		if (request->method == HTTP_HEAD)
-			break; /* never started, freed by the caller */
+			return make_bodiless(MHD_SIZE_UNKNOWN);
 		request->stream_spoke_ns = request->loop->now_ns;
 		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN,
 							 STREAM_BLOCK,

@@ -107,8 +107,19 @@ def serving(toy):
                   "a stream in HTTP/1.0 ends with the connection",
                   reader.buf[-100:])
     freed = toy.counts()["freed"]
-    tap.equal((toy.get("/ticks", "HEAD").headers["content-type"],
-               toy.counts()["freed"]), ("text/event-stream", freed + 1),
+    for version in ("1.0", "1.1"):
+        with toy.connect() as sock:
+            sock.sendall(b"HEAD /ticks HTTP/%s\r\nHost: localhost\r\n\r\n" %
+                         version.encode())
+            reader = Reader(sock)
+            answer = reader.answer("HEAD")
+            tap.equal((answer.status, answer.headers["content-type"],
+                       answer.headers.get("content-length")),
+                      (200, "text/event-stream", None),
+                      "HEAD of a stream tells no length")
+            tap.check(reader.is_at_end() and not reader.buf,
+                      "and has no body", reader.buf)
+    tap.equal(toy.counts()["freed"], freed + 2,
               "HEAD of a stream does not start it")
 
 

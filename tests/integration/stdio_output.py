@@ -32,7 +32,13 @@ def bytes_come_from_any_offset_of_any_stream():
     equal(framed.headers["Content-Type"], FRAMED)
     equal(frames(framed.body)[0], [(1, b"abc"), (2, b"DEF"), (1, b"\0ghi")])
     head = s.api("HEAD", of("out", "/output"))
-    equal((head.status, head.body), (200, b""))
+    equal((head.status, head.body, head.headers["Content-Length"]),
+          (200, b"", "10"))
+    for more in ("?follow=true", "?stream=stdout"):
+        head = s.api("HEAD", of("out", "/output" + more))
+        check("Content-Length" not in head.headers, more, head.headers)
+    head = s.api("HEAD", of("out", "/logs?follow=true"))
+    check("Content-Length" not in head.headers, head.headers)
     beyond = output(s, "out", "?offset=11", expect=416)
     equal(beyond.json["reason"], "offset_behind_end")
     equal(beyond.json["offset"], 10)
