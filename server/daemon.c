@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/footprint.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/parse.h"
@@ -41,6 +42,7 @@
 #define SOCKET_GROUP "skiff"
 #define STOP_GRACE_MS 5000
 #define WORKERS 24
+#define QUIET_MS 1000
 
 struct daemon {
 	const struct options *options;
@@ -295,6 +297,14 @@ name_hosts(struct daemon *daemon)
 		strv_add(&daemon->host_names, daemon->options->hosts.items[i]);
 }
 
+/* What requests needed of heap and libraries, waiting needs not. */
+static void
+give_back(void *arg)
+{
+	(void)arg;
+	footprint_trim();
+}
+
 static int
 serve(struct daemon *daemon, struct skiff_error *err)
 {
@@ -307,6 +317,7 @@ serve(struct daemon *daemon, struct skiff_error *err)
 	options.hosts = (const char *const *)daemon->host_names.items;
 	routes = routes_get(&n);
 	daemon->workers = workpool_new("worker", WORKERS);
+	workpool_when_quiet(daemon->workers, give_back, QUIET_MS);
 	daemon->server = http_server_new(&options, routes, n, &daemon->services,
 					 daemon->workers);
 	daemon->services = (struct services){

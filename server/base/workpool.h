@@ -15,8 +15,13 @@ struct workpool;
 
 typedef void (*job_fn)(void *arg);
 
-/* name: at most 12 bytes, for ps(1). */
-struct workpool *workpool_new(const char *name, int n_threads);
+/* static_name: at most 12 bytes, for ps(1). Threads begin when needed. */
+struct workpool *workpool_new(const char *static_name, int n_threads);
+/*
+ * run(NULL) is called on a thread of the pool each time when no job has
+ * ended for so long since one did. Before the first job.
+ */
+void workpool_when_quiet(struct workpool *pool, job_fn run, int ms);
 /* Never blocks. The job runs once, on some thread of the pool. */
 void workpool_add(struct workpool *pool, bool is_slow, job_fn run, void *arg);
 /* Runs what is queued, then joins. No job may be added any more. */

@@ -16,6 +16,9 @@ TALKER = "while :; do sleep 1000; done & trap 'echo heard' USR1; "\
     "while :; do wait; done"
 
 
+QUIET = 2  # seconds: what work needed is given back when it is done
+
+
 def mib(size):
     return "%.2f" % (size / MIB)
 
@@ -52,17 +55,21 @@ def weigh():
     rows = []
     with daemon("idle") as d:
         d.get("/v1/version")
-        time.sleep(0.5)  # what starting needed is given back
+        time.sleep(QUIET)
         rows.append(row("skiffd, just started", d.process.pid, 6.0))
     with daemon() as d:
         image = pull_busybox(d)
+        time.sleep(QUIET)
         rows.append(row("skiffd, after a pull", d.process.pid))
         run_many(d, image, TASKS, ("sh", "-c", TALKER))
+        time.sleep(QUIET)
         rows.append(row("skiffd, %d running" % TASKS, d.process.pid))
         rows.append(shim_row(d))
         streams = follow_all(d, TASKS)
-        rows.append(row("skiffd, and each of them followed", d.process.pid,
-                        8.0))
+        rows.append(row("skiffd, each of them followed, at once",
+                        d.process.pid))
+        time.sleep(QUIET)
+        rows.append(row("skiffd, the same, quiet", d.process.pid, 8.0))
         for connection, raw in streams:
             raw.close()
             connection.close()

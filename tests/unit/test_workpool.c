@@ -17,6 +17,7 @@
 static atomic_int n_done;
 static atomic_int n_slow;
 static atomic_int most_slow;
+static atomic_int n_quiet;
 static sem_t gate;
 static sem_t done;
 
@@ -79,5 +80,34 @@ slow_jobs_leave_half_of_the_threads_free(void)
 	(void)sem_destroy(&done);
 }
 
+static void
+count_quiet(void *arg)
+{
+	(void)arg;
+	(void)atomic_fetch_add(&n_quiet, 1);
+	(void)sem_post(&gate);
+}
+
+static void
+a_pool_says_that_it_has_become_quiet_once_after_work(void)
+{
+	struct workpool *pool = workpool_new("test", N_THREADS);
+
+	(void)sem_init(&gate, 0, 0);
+	(void)sem_init(&done, 0, 0);
+	workpool_when_quiet(pool, count_quiet, 1);
+	for (int i = 1; i <= 3; i++) {
+		workpool_add(pool, i % 2 == 0, post, NULL);
+		(void)sem_wait(&done);
+		(void)sem_wait(&gate);
+		CHECK(atomic_load(&n_quiet) == i);
+	}
+	workpool_free(pool);
+	CHECK(atomic_load(&n_quiet) == 3);
+	(void)sem_destroy(&gate);
+	(void)sem_destroy(&done);
+}
+
 TESTS(TEST(every_job_runs_once_before_the_pool_ends),
-      TEST(slow_jobs_leave_half_of_the_threads_free))
+      TEST(slow_jobs_leave_half_of_the_threads_free),
+      TEST(a_pool_says_that_it_has_become_quiet_once_after_work))
