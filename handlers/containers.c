@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "handlers/common.h"
+#include "runtime/checkpoint/container.h"
 #include "runtime/container.h"
 #include "runtime/container_start.h"
 #include "runtime/task.h"
@@ -52,29 +53,88 @@ containers_list(struct request *request, void *context, struct response **ret,
 			   context);
 }
 
-/* ?start=true: *doc becomes what the container is by then. */
+/* What the body says in place of wishes. */
+struct checkpoint_body {
+	char *id;
+	char *checkpoint;
+};
+
+static const struct json_field checkpoint_fields[] = {
+	JSON_TEXT(struct checkpoint_body, id, "id", JSON_NOT_EMPTY),
+	JSON_TEXT(struct checkpoint_body, checkpoint, "checkpoint",
+		  JSON_REQUIRED | JSON_NOT_EMPTY),
+};
+
+/* The wishes of the container that was checkpointed, for another id or not. */
 static int
-start(struct services *services, const char *ns, const char *id, char **doc,
-      int64_t *ret_revision, struct skiff_error *err)
+load_checkpoint(struct request *request, struct services *services,
+		const char *ns, const json_t *json,
+		struct checkpoint_container *ret, struct skiff_error *err)
+{
+	struct checkpoint_body body = { 0 };
+	int r;
+
+	json_decode(json, "", checkpoint_fields, ARRAY_SIZE(checkpoint_fields),
+		    &body, request_faults(request));
+	r = check_faults(request, err);
+	if (r == 0)
+		r = checkpoint_container_load(services->tasks, ns,
+					      body.checkpoint, body.id, ret,
+					      err);
+	json_release(checkpoint_fields, ARRAY_SIZE(checkpoint_fields), &body);
+	return r;
+}
+
+/* ?start=true: made->doc becomes what the container is by then. */
+static int
+start(struct request *request, struct services *services,
+      const struct task_wishes *task, struct container_made *made,
+      struct skiff_error *err)
 {
 	struct container_context containers = context_of(services);
-	struct record_ref ref = { RECORD_CONTAINER, ns, id };
+	struct record_ref ref = { RECORD_CONTAINER, task->ns, made->id };
+	struct task_wishes wishes = *task;
+	char *log = NULL;
 
-	free(*doc);
-	*doc = NULL;
-	if (container_start(&containers, services->tasks, ns, id, err) < 0)
+	free(made->doc);
+	made->doc = NULL;
+	wishes.id = made->id;
+	wishes.ret_log = &log;
+	if (container_start(&containers, services->tasks, &wishes, err) < 0) {
+		request_set_log(request, log);
 		return -1;
-	return record_get(services->db, &ref, doc, ret_revision, err);
+	}
+	return record_get(services->db, &ref, &made->doc, &made->revision, err);
+}
+
+static int
+create(struct request *request, struct services *services,
+       const struct container_request *wanted, const struct task_wishes *task,
+       struct response **ret, struct skiff_error *err)
+{
+	struct container_context containers = context_of(services);
+	struct container_made made = { 0 };
+
+	if (container_create(&containers, wanted, request_faults(request),
+			     &made, err) < 0 ||
+	    (wanted->will_start &&
+	     start(request, services, task, &made, err) < 0))
+		return -1;
+	*ret = wanted->is_dry ? document_response(200, made.doc, 0)
+			      : created_response(request, made.doc,
+						 made.revision, made.id);
+	return 0;
 }
 
 int
 containers_create(struct request *request, void *context, struct response **ret,
 		  struct skiff_error *err)
 {
-	struct container_context containers = context_of(context);
 	struct container_request wanted = { 0 };
-	struct container_made made = { 0 };
+	struct checkpoint_container like = { 0 };
+	struct task_wishes task = { 0 };
 	json_t *body;
+	int r;
 
 	if (take_namespace(request, &wanted.ns, err) < 0 ||
 	    request_query_bool(request, "dry_run", false, &wanted.is_dry, err) <
@@ -86,15 +146,20 @@ containers_create(struct request *request, void *context, struct response **ret,
 	wanted.body = body;
 	/* A plan of what would be started is one of what would be made. */
 	wanted.will_start = wanted.will_start && !wanted.is_dry;
-	if (container_create(&containers, &wanted, request_faults(request),
-			     &made, err) < 0 ||
-	    (wanted.will_start && start(context, wanted.ns, made.id, &made.doc,
-					&made.revision, err) < 0))
-		return -1;
-	*ret = wanted.is_dry ? document_response(200, made.doc, 0)
-			     : created_response(request, made.doc,
-						made.revision, made.id);
-	return 0;
+	task.ns = wanted.ns;
+	task.checkpoint =
+	    json_string_value(json_object_get(body, "checkpoint"));
+	if (json_object_get(body, "checkpoint")) {
+		if (load_checkpoint(request, context, wanted.ns, body, &like,
+				    err) < 0)
+			return -1;
+		wanted.body = like.body;
+		task.has_terminal_wish = true;
+		task.wants_terminal = like.has_terminal;
+	}
+	r = create(request, context, &wanted, &task, ret, err);
+	json_decref(like.body);
+	return r;
 }
 
 int

@@ -35,31 +35,33 @@ undo(const struct container_context *context, struct tasks *tasks,
 }
 
 static int
-create_and_start(struct tasks *tasks, const char *ns, const char *id,
+create_and_start(struct tasks *tasks, const struct task_wishes *wishes,
 		 struct skiff_error *err)
 {
 	cleanup_free char *created = NULL;
 	cleanup_free char *started = NULL;
-	const struct task_wishes wishes = { .ns = ns, .id = id };
 	int64_t revision;
 
-	if (task_create(tasks, &wishes, &created, &revision, err) < 0)
+	if (task_create(tasks, wishes, &created, &revision, err) < 0)
 		return -1;
-	return task_start(tasks, ns, id, &started, &revision, err);
+	/* From a checkpoint it runs. */
+	return wishes->checkpoint ? 0
+				  : task_start(tasks, wishes->ns, wishes->id,
+					       &started, &revision, err);
 }
 
 int
 container_start(const struct container_context *context, struct tasks *tasks,
-		const char *ns, const char *id, struct skiff_error *err)
+		const struct task_wishes *wishes, struct skiff_error *err)
 {
 	struct skiff_error left = ERROR_INIT;
 
-	if (create_and_start(tasks, ns, id, err) == 0)
+	if (create_and_start(tasks, wishes, err) == 0)
 		return 0;
-	if (undo(context, tasks, ns, id, &left) < 0)
+	if (undo(context, tasks, wishes->ns, wishes->id, &left) < 0)
 		log_failure(LOG_ERROR, &left,
-			    "undo container %s/%s, left for the next start", ns,
-			    id);
+			    "undo container %s/%s, left for the next start",
+			    wishes->ns, wishes->id);
 	return -1;
 }
 

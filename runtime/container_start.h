@@ -15,17 +15,18 @@
 #include "store/db.h"
 
 struct container_context;
+struct task_wishes;
 struct tasks;
 
 #define CONTAINER_STARTING "skiff.starting"
 
 /*
  * The task of a container that was made with the label: created and
- * started; or neither the task nor the container is left, and the error is
- * why.
+ * started, or restored; or neither the task nor the container is left, and
+ * the error is why.
  */
 int container_start(const struct container_context *context,
-		    struct tasks *tasks, const char *ns, const char *id,
+		    struct tasks *tasks, const struct task_wishes *wishes,
 		    struct skiff_error *err);
 /* In the transaction of a start: the container is whole. */
 int container_started_in(struct tx *tx, const char *ns, const char *id,

@@ -12,6 +12,7 @@ libruntime_a_SOURCES = \
 	%D%/cgroup/path.c %D%/cgroup/path.h \
 	%D%/cgroup/stats.c %D%/cgroup/stats.h \
 	%D%/checkpoint/checkpoint.c %D%/checkpoint/checkpoint.h \
+	%D%/checkpoint/container.c %D%/checkpoint/container.h \
 	%D%/checkpoint/criu.c %D%/checkpoint/criu.h \
 	%D%/checkpoint/dump_options.c %D%/checkpoint/dump_options.h \
 	%D%/checkpoint/image.h %D%/checkpoint/image_internal.h \

@@ -24,6 +24,7 @@
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "runtime/checkpoint/container.h"
 #include "runtime/checkpoint/criu.h"
 #include "runtime/checkpoint/dump_options.h"
 #include "runtime/checkpoint/image.h"
@@ -374,6 +375,8 @@ make_config(struct checkpoint *c, struct skiff_error *err)
 				      dump_options_flags(&c->body.dump)));
 	(void)json_object_set(config, "spec",
 			      json_object_get(c->container, "spec"));
+	(void)json_object_set_new(config, "wishes",
+				  checkpoint_wishes(c->container));
 	return config;
 }
 

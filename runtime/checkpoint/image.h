@@ -102,6 +102,12 @@ struct checkpoint_image {
 int checkpoint_image_load(const struct checkpoint_store *store, const char *ns,
 			  const char *name, struct checkpoint_image **ret_image,
 			  struct skiff_error *err);
+/*
+ * SKIFF_PERMISSION_DENIED, reason "checkpoint_foreign", for one without this
+ * daemon's seal, unless those of others are trusted.
+ */
+int checkpoint_check_origin(const struct checkpoint_image *image,
+			    bool trusts_others, struct skiff_error *err);
 void checkpoint_image_free(struct checkpoint_image *image);
 DEFINE_CLEANUP(struct checkpoint_image *, checkpoint_image_free)
 

@@ -185,6 +185,7 @@ struct config {
 	bool has_stdin;
 	json_t *options;
 	json_t *spec;
+	json_t *wishes;
 };
 
 static const struct json_field config_fields[] = {
@@ -201,6 +202,7 @@ static const struct json_field config_fields[] = {
 	JSON_BOOL(struct config, has_stdin, "stdin", JSON_REQUIRED),
 	JSON_OBJECT(struct config, options, "options", JSON_REQUIRED),
 	JSON_OBJECT(struct config, spec, "spec", JSON_REQUIRED),
+	JSON_OBJECT(struct config, wishes, "wishes", JSON_REQUIRED),
 };
 
 static int
@@ -254,6 +256,21 @@ checkpoint_image_load(const struct checkpoint_store *store, const char *ns,
 		return err_wrap(err, "checkpoint %s", name);
 	*ret_image = STEAL_PTR(image);
 	return 0;
+}
+
+int
+checkpoint_check_origin(const struct checkpoint_image *image,
+			bool trusts_others, struct skiff_error *err)
+{
+	if (image->is_sealed || trusts_others)
+		return 0;
+	(void)err_set(err, SKIFF_PERMISSION_DENIED,
+		      "checkpoint %s was not made by this daemon: what its "
+		      "processes may do is for its maker to say "
+		      "(skiffd --checkpoints any)",
+		      image->name);
+	(void)err_object(err, "image", image->name);
+	return err_reason(err, "checkpoint_foreign");
 }
 
 void

@@ -77,22 +77,6 @@ restore_free(struct restore *restore)
 	 err_reason((err), "checkpoint_mismatch"))
 
 static int
-check_origin(const struct restore *restore, struct skiff_error *err)
-{
-	const struct checkpoint_image *image = restore->image;
-
-	if (image->is_sealed || restore->task->tasks->trusts_checkpoints)
-		return 0;
-	(void)err_set(err, SKIFF_PERMISSION_DENIED,
-		      "checkpoint %s was not made by this daemon: what its "
-		      "processes may do is for its maker to say "
-		      "(--trust-checkpoints)",
-		      image->name);
-	(void)err_object(err, "image", image->name);
-	return err_reason(err, "checkpoint_foreign");
-}
-
-static int
 check_machine(const json_t *config, const json_t *container, bool has_terminal,
 	      struct skiff_error *err)
 {
@@ -148,7 +132,9 @@ check(const struct restore *restore, const json_t *container,
 {
 	const json_t *config = restore->image->config;
 
-	if (check_origin(restore, err) < 0 ||
+	if (checkpoint_check_origin(restore->image,
+				    restore->task->tasks->trusts_checkpoints,
+				    err) < 0 ||
 	    check_machine(config, container, restore->task->has_terminal, err) <
 		0 ||
 	    check_base(restore, err) < 0)

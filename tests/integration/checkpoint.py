@@ -248,6 +248,105 @@ def its_config_makes_a_container_that_it_fits():
     remove(s, "made")
 
 
+@test
+def the_container_is_made_like_the_checkpointed_one():
+    s = daemon()
+    s.run("like", image(s), COUNTER, labels={"a": "b"}, stop_signal="SIGINT",
+          env=["X=y"], terminal=True, group_add=["users"],
+          resources={"pids": 64})
+    n = counts_on(s, "like", 2)
+    checkpoint(s, "like", name="cp/like:1", exit=True)
+    s.wait_task("like")
+    was = s.get(N + "/containers/like").json
+    # On another id, beside it.
+    path = N + "/containers?start=true"
+    at = s.revision()
+    made = s.post(path, {"id": "like2", "checkpoint": "cp/like:1"},
+                  expect=201).json
+    for key in ("labels", "stop_signal", "env", "args", "image", "runtime",
+                "resources", "group_add", "spec_origin"):
+        equal((key, made[key]), (key, was[key]))
+    equal(s.get(N + "/tasks/like2").json["state"], "running")
+    counts_on(s, "like2", n)
+    equal([e["topic"] for e in s.events(at)
+           if e["topic"].startswith(("/tasks/", "/containers/"))],
+          ["/containers/create", "/tasks/create", "/containers/update",
+           "/tasks/start"])
+    # On its own, which must not be there.
+    problem = s.post(path, {"checkpoint": "cp/like:1"}, expect=409).json
+    equal((problem["code"], problem["object"]["id"]),
+          ("already_exists", "like"))
+    remove(s, "like", "like2")
+    equal(s.post(path, {"checkpoint": "cp/like:1"}, expect=201).json["id"],
+          "like")
+    counts_on(s, "like", n)
+    remove(s, "like")
+    # Made alone it is a container like any other.
+    plan = s.post(N + "/containers?dry_run=true",
+                  {"checkpoint": "cp/like:1"}).json
+    equal((plan["id"], plan["args"]), ("like", COUNTER))
+    s.post(N + "/containers", {"checkpoint": "cp/like:1"}, expect=201)
+    s.get(N + "/tasks/like", expect=404)
+    restore(s, "like", "cp/like:1", terminal=True)
+    remove(s, "like")
+
+
+@test
+def a_container_of_a_spec_of_its_own_is_made_again_too():
+    s = daemon()
+    s.post(N + "/containers", {"id": "plan", "image": image(s),
+                               "args": COUNTER}, expect=201)
+    spec = s.get(N + "/containers/plan").json["spec"]
+    remove(s, "plan")
+    spec["linux"].pop("cgroupsPath")
+    s.post(N + "/containers", {"id": "spec", "image": image(s), "spec": spec},
+           expect=201)
+    s.post(N + "/tasks", {"container": "spec"}, expect=201)
+    s.post(N + "/tasks/spec/start")
+    n = counts_on(s, "spec", 1)
+    checkpoint(s, "spec", name="cp/spec:1", exit=True)
+    s.wait_task("spec")
+    remove(s, "spec")
+    s.post(N + "/containers?start=true",
+           {"id": "spec2", "checkpoint": "cp/spec:1"}, expect=201)
+    counts_on(s, "spec2", n)
+    cgroup = s.get(N + "/containers/spec2").json["spec"]["linux"]["cgroupsPath"]
+    check(cgroup.endswith("/spec2"), cgroup)
+    remove(s, "spec2")
+
+
+def skiff(s, *args):
+    return subprocess.run(
+        [os.path.join(SRC, "client", "skiff"), *args], text=True,
+        env=dict(os.environ, SKIFF_HOST="unix://" + s.socket),
+        capture_output=True, timeout=DEADLINE * 2)
+
+
+@test
+def the_client_makes_what_is_not_there():
+    s = daemon()
+    s.run("shell", image(s), COUNTER)
+    n = counts_on(s, "shell", 1)
+    equal(skiff(s, "checkpoint", "--exit", "shell", "cp/shell:1").stdout,
+          "cp/shell:1\n")
+    s.wait_task("shell")
+    def restored(name, *args):
+        answer = skiff(s, "restore", "cp/shell:1", *args)
+        equal((answer.stdout, answer.stderr), (name + "\n", ""))
+        counts_on(s, name, n)
+
+    restored("shell")  # which has ended
+    restored("shell2", "shell2")
+    answer = skiff(s, "restore", "cp/shell:1", "shell2")  # which runs
+    equal((answer.returncode, answer.stdout), (1, ""))
+    check("already exists" in answer.stderr, answer.stderr)
+    remove(s, "shell")
+    restored("shell")
+    answer = skiff(s, "restore", "cp/none:1")
+    check("skiff images" in answer.stderr, answer.stderr)
+    remove(s, "shell", "shell2")
+
+
 # --- refusals ----------------------------------------------------------
 
 
@@ -415,6 +514,24 @@ def a_forged_checkpoint_is_not_restored():
     remove(s, "forge")
 
 
+@test
+def nothing_is_left_of_a_container_that_cannot_be_restored():
+    s = daemon()
+    name = image(s)
+    path = N + "/containers?start=true"
+    problem = s.post(path, {"checkpoint": "cp/forge:unsealed"},
+                     expect=403).json
+    equal(problem["reason"], "checkpoint_foreign")
+    equal(s.post(path, {"checkpoint": name}, expect=409).json["reason"],
+          "not_a_checkpoint")
+    s.post(path, {"checkpoint": "cp/none:1"}, expect=404)
+    for body, field in (({"checkpoint": ""}, "/checkpoint"),
+                        ({"checkpoint": 1}, "/checkpoint"),
+                        ({"checkpoint": "cp/forge:0", "args": ["x"]}, "/args")):
+        equal(s.post(path, body, expect=400).json["field"], field)
+    s.get(N + "/containers/forge", expect=404)
+
+
 def hostile_states():
     yield "link", member("x", tarfile.SYMTYPE, "/etc/passwd")
     yield "up", member("../x")
@@ -458,6 +575,11 @@ def a_trusting_daemon_still_checks_what_it_unpacks():
         s.get(N + "/tasks/forge", expect=404)
         check(not os.path.exists(s.root + "/tasks/default/forge"))
         equal(sorted(os.listdir(s.root + "/snapshots/trash")), [])
+        problem = s.post(N + "/containers?start=true", {
+            "id": "other", "checkpoint": "cp/rubbish"}, expect=409).json
+        equal(problem["reason"], "restore_failed")
+        s.get(N + "/containers/other", expect=404)
+        s.get(N + "/tasks/other", expect=404)
         forge(s, "cp/foreign", nothing, seal=False)
         restore(s, "forge", "cp/foreign")
         remove(s, "forge")

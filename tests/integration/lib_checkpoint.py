@@ -83,9 +83,9 @@ def create(s, container, name, args=COUNTER, **wishes):
                                    args=args), expect=201)
 
 
-def restore(s, container, name, expect=201):
-    return s.post(N + "/tasks", {"container": container, "checkpoint": name},
-                  expect=expect).json
+def restore(s, container, name, expect=201, **wishes):
+    return s.post(N + "/tasks", dict(wishes, container=container,
+                                     checkpoint=name), expect=expect).json
 
 
 def ended(s, container):
