@@ -18,9 +18,33 @@
 #include "handlers/outbox.h"
 #include "http/sse.h"
 #include "runtime/metrics.h"
-#include "store/filter.h"
 
 #define INTERVAL_MAX_NS (3600 * NS_PER_SECOND)
+
+static bool
+wants_stream(struct request *request)
+{
+	return request_query(request, "interval") ||
+	       request_accepts(request, SSE_CONTENT_TYPE);
+}
+
+static int
+take_interval(struct request *request, int64_t *ret_ns, struct skiff_error *err)
+{
+	if (request_query_duration(request, "interval", METRICS_PERIOD_NS,
+				   ret_ns, err) < 0)
+		return -1;
+	if (*ret_ns < METRICS_PERIOD_NS || *ret_ns > INTERVAL_MAX_NS)
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "interval must be between 1s and 1h");
+	return 0;
+}
+
+static void
+wake(void *arg)
+{
+	waker_wake(arg);
+}
 
 /* --- one task ------------------------------------------------------------- */
 
@@ -67,12 +91,6 @@ static const struct stream_ops stream_ops = {
 	.free = stream_free,
 };
 
-static void
-wake(void *arg)
-{
-	waker_wake(arg);
-}
-
 static int
 answer_stream(struct request *request, struct services *services,
 	      const struct record_ref *ref, struct response **ret,
@@ -83,13 +101,8 @@ answer_stream(struct request *request, struct services *services,
 				     .id = ref->key,
 				     .wake = wake };
 
-	if (request_query_duration(request, "interval", METRICS_PERIOD_NS,
-				   &wish.interval_ns, err) < 0)
+	if (take_interval(request, &wish.interval_ns, err) < 0)
 		return -1;
-	if (wish.interval_ns < METRICS_PERIOD_NS ||
-	    wish.interval_ns > INTERVAL_MAX_NS)
-		return err_set(err, SKIFF_INVALID_ARGUMENT,
-			       "interval must be between 1s and 1h");
 	stream = xcalloc(1, sizeof(*stream));
 	stream->outbox = (struct outbox)OUTBOX_INIT;
 	stream->waker = request_waker(request);
@@ -113,8 +126,7 @@ tasks_metrics(struct request *request, void *context, struct response **ret,
 
 	if (take_task(request, &ref, err) < 0)
 		return -1;
-	if (request_query(request, "interval") ||
-	    request_accepts(request, SSE_CONTENT_TYPE))
+	if (wants_stream(request))
 		return answer_stream(request, services, &ref, ret, err);
 	if (metrics_get(services->tasks, ref.ns, ref.key, &figures, err) < 0)
 		return -1;
@@ -125,29 +137,63 @@ tasks_metrics(struct request *request, void *context, struct response **ret,
 /* --- all of a namespace ----------------------------------------------------
  */
 
-static const struct filter_field filter_fields[] = {
-	{ .name = "id" },
-	{ .name = "state" },
-	{ .name = "labels.", .object = "labels" },
-	{ 0 },
+struct rounds {
+	struct metrics_rounds *rounds;
+	struct waker *waker;
+	struct outbox outbox;
 };
 
-struct listing {
-	const struct filters *filters;
-	struct strv ids;
+static void
+rounds_free(void *arg)
+{
+	struct rounds *rounds = arg;
+
+	if (rounds->rounds)
+		metrics_rounds_free(rounds->rounds);
+	waker_unref(rounds->waker);
+	outbox_done(&rounds->outbox);
+	free(rounds);
+}
+DEFINE_CLEANUP(struct rounds *, rounds_free)
+
+static ssize_t
+read_rounds(void *arg, char *buf, size_t max)
+{
+	struct rounds *rounds = arg;
+	cleanup_free char *text = NULL;
+
+	if (!outbox_is_empty(&rounds->outbox))
+		return outbox_send(&rounds->outbox, buf, max);
+	text = metrics_rounds_next(rounds->rounds);
+	if (!text)
+		return 0;
+	sse_event(&rounds->outbox.text, 0, "metrics", text, strlen(text));
+	return outbox_send(&rounds->outbox, buf, max);
+}
+
+static const struct stream_ops rounds_ops = {
+	.read = read_rounds,
+	.idle = idle_comment,
+	.free = rounds_free,
 };
 
 static int
-note_task(void *arg, const char *ns, const char *id, json_t *task,
-	  struct skiff_error *err)
+answer_rounds(struct request *request, struct services *services,
+	      struct metrics_rounds_wish *wish, struct response **ret,
+	      struct skiff_error *err)
 {
-	struct listing *listing = arg;
+	CLEANUP(rounds_freep)
+	struct rounds *rounds = xcalloc(1, sizeof(*rounds));
 
-	(void)ns;
-	(void)err;
-	if (strcmp(json_get_text(task, "state"), "stopped") != 0 &&
-	    filters_match(listing->filters, task))
-		strv_add(&listing->ids, id);
+	rounds->outbox = (struct outbox)OUTBOX_INIT;
+	rounds->waker = request_waker(request);
+	wish->wake = wake;
+	wish->arg = rounds->waker;
+	if (metrics_rounds_new(services->tasks, wish, &rounds->rounds, err) < 0)
+		return -1;
+	*ret = response_stream(200, SSE_CONTENT_TYPE, &rounds_ops,
+			       STEAL_PTR(rounds));
+	response_header(*ret, "Cache-Control", "no-store");
 	return 0;
 }
 
@@ -157,33 +203,19 @@ metrics_list(struct request *request, void *context, struct response **ret,
 {
 	CLEANUP(filters_freep) struct filters *filters = NULL;
 	struct services *services = context;
-	struct listing listing = { .ids = STRV_INIT };
-	cleanup_json json_t *answer = NULL;
-	json_t *items = json_array();
-	struct conn *conn;
-	const char *ns;
-	int r;
+	struct metrics_rounds_wish wish = { 0 };
+	cleanup_json json_t *list = NULL;
 
-	answer = json_pack("{s:o}", "items", items);
-	if (take_namespace(request, &ns, err) < 0 ||
-	    take_filters(request, filter_fields, &filters, err) < 0)
+	if (take_namespace(request, &wish.ns, err) < 0 ||
+	    take_filters(request, metrics_filter_fields, &filters, err) < 0 ||
+	    take_interval(request, &wish.interval_ns, err) < 0)
 		return -1;
-	listing.filters = filters;
-	conn = db_reader_get(services->db);
-	r = record_each(conn, RECORD_TASK, ns, note_task, &listing, err);
-	db_reader_put(conn);
-	for (size_t i = 0; r == 0 && i < listing.ids.n; i++) {
-		struct skiff_error ended = ERROR_INIT;
-		json_t *figures;
-
-		/* What has ended by now is left out. */
-		if (metrics_get(services->tasks, ns, listing.ids.items[i],
-				&figures, &ended) == 0)
-			(void)json_array_append_new(items, figures);
+	if (wants_stream(request)) {
+		wish.filters = STEAL_PTR(filters);
+		return answer_rounds(request, services, &wish, ret, err);
 	}
-	strv_done(&listing.ids);
-	if (r < 0)
+	if (metrics_get_all(services->tasks, wish.ns, filters, &list, err) < 0)
 		return -1;
-	*ret = response_json(200, answer);
+	*ret = response_json(200, list);
 	return 0;
 }

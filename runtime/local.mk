@@ -33,7 +33,8 @@ libruntime_a_SOURCES = \
 	%D%/logs/seek.c \
 	%D%/logs/segment.c %D%/logs/segment.h \
 	%D%/logs/watch.c %D%/logs/watch.h \
-	%D%/metrics.c %D%/metrics.h \
+	%D%/metrics.c %D%/metrics.h %D%/metrics_internal.h \
+	%D%/metrics_rounds.c \
 	%D%/monitor.c %D%/monitor.h \
 	%D%/shim_checkpoint.c %D%/shim_checkpoint.h \
 	%D%/shim_client.c %D%/shim_client.h \

@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "runtime/metrics.h"
+#include "runtime/metrics_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +17,9 @@
 #include "base/workpool.h"
 #include "runtime/cgroup/file.h"
 #include "runtime/cgroup/stats.h"
-#include "runtime/task_internal.h"
 #include "store/record.h"
 
 #define N_POINTS 64
-/* Over which time a single answer says how busy the processors were. */
-#define WINDOW_NS (5 * NS_PER_SECOND)
-/* A sampler that comes a little early is not a period too late. */
-#define SLACK_NS (METRICS_PERIOD_NS / 10)
 #define FORGET_NS (30 * NS_PER_SECOND)
 
 struct point {
@@ -53,13 +48,6 @@ struct metrics_reader {
 	struct metrics_reader *next; /* guarded by the lock */
 	struct metrics_wish wish;    /* without the names */
 	int64_t told_ns;	     /* what was given last */
-};
-
-struct metrics {
-	struct tasks *tasks;
-	struct lock lock;
-	struct series *first; /* guarded by lock */
-	bool is_running;      /* guarded by lock: a job or timer is there */
 };
 
 static const struct timer_ops sampling;
@@ -132,6 +120,17 @@ find_locked(struct metrics *metrics, const struct task *task)
 	return NULL;
 }
 
+void
+metrics_run_locked(struct metrics *metrics)
+{
+	if (metrics->is_running)
+		return;
+	metrics->is_running = true;
+	timers_add(metrics->tasks->timers,
+		   deadline_in_ms(METRICS_PERIOD_NS / NS_PER_MS), &sampling,
+		   metrics);
+}
+
 /* The task's series, and the sampler at work. */
 static struct series *
 get_series_locked(struct metrics *metrics, struct task *task)
@@ -146,12 +145,7 @@ get_series_locked(struct metrics *metrics, struct task *task)
 		metrics->first = series;
 	}
 	series->asked_ns = clock_monotonic_ns();
-	if (!metrics->is_running) {
-		metrics->is_running = true;
-		timers_add(metrics->tasks->timers,
-			   deadline_in_ms(METRICS_PERIOD_NS / NS_PER_MS),
-			   &sampling, metrics);
-	}
+	metrics_run_locked(metrics);
 	return series;
 }
 
@@ -171,8 +165,11 @@ forget_locked(struct metrics *metrics)
 	struct series *series;
 
 	while ((series = *link) != NULL) {
+		int64_t keep_ns =
+		    FORGET_NS +
+		    metrics_rounds_longest_locked(metrics, series->task->ns);
 		bool is_wanted =
-		    now_ns - series->asked_ns < FORGET_NS && !series->has_ended;
+		    now_ns - series->asked_ns < keep_ns && !series->has_ended;
 
 		if (is_wanted || series->readers) {
 			link = &series->next;
@@ -220,18 +217,20 @@ sample_all(void *arg)
 	struct deadline next = deadline_in_ms(METRICS_PERIOD_NS / NS_PER_MS);
 	cleanup_free struct task **tasks = NULL;
 	struct metrics *metrics = arg;
+	bool goes_on;
 	size_t n;
 
 	lock_take(&metrics->lock);
 	forget_locked(metrics);
 	n = list_tasks_locked(metrics, &tasks);
-	metrics->is_running = n > 0;
+	goes_on = metrics->is_running = n > 0 || metrics->rounds;
 	lock_release(&metrics->lock);
 	for (size_t i = 0; i < n; i++) {
 		sample_task(metrics, tasks[i]);
 		task_unref(tasks[i]);
 	}
-	if (n > 0)
+	metrics_rounds_make(metrics);
+	if (goes_on)
 		timers_add(metrics->tasks->timers, next, &sampling, metrics);
 }
 
@@ -274,7 +273,7 @@ static void
 add_percent(json_t *cpu, const struct series *series, int64_t window_ns)
 {
 	const struct point *then =
-	    point_before(series, series->at_ns - window_ns + SLACK_NS);
+	    point_before(series, series->at_ns - window_ns + METRICS_SLACK_NS);
 	int64_t used_ns = series->stats.cpu_usage_ns - then->cpu_usage_ns;
 	int64_t elapsed_ns = series->at_ns - then->at_ns;
 	double percent;
@@ -417,12 +416,27 @@ gone(const char *id, struct skiff_error *err)
 }
 
 int
+metrics_figures(struct task *task, int64_t started_ns, int64_t window_ns,
+		json_t **ret_figures, struct skiff_error *err)
+{
+	struct metrics *metrics = task->tasks->metrics;
+	struct series *series;
+
+	refresh(metrics, task);
+	LOCK_SCOPE(&metrics->lock);
+	series = get_series_locked(metrics, task);
+	if (series->has_ended || series->n_points == 0)
+		return gone(task->id, err);
+	series->started_ns = started_ns;
+	*ret_figures = figures(series, window_ns);
+	return 0;
+}
+
+int
 metrics_get(struct tasks *tasks, const char *ns, const char *id,
 	    json_t **ret_figures, struct skiff_error *err)
 {
 	CLEANUP(task_unrefp) struct task *task = NULL;
-	struct metrics *metrics = tasks->metrics;
-	struct series *series;
 	int64_t started_ns;
 
 	if (check_live(tasks, ns, id, &started_ns, err) < 0)
@@ -430,14 +444,8 @@ metrics_get(struct tasks *tasks, const char *ns, const char *id,
 	task = task_find(tasks, ns, id, err);
 	if (!task)
 		return -1;
-	refresh(metrics, task);
-	LOCK_SCOPE(&metrics->lock);
-	series = get_series_locked(metrics, task);
-	if (series->has_ended || series->n_points == 0)
-		return gone(id, err);
-	series->started_ns = started_ns;
-	*ret_figures = figures(series, WINDOW_NS);
-	return 0;
+	return metrics_figures(task, started_ns, METRICS_WINDOW_NS, ret_figures,
+			       err);
 }
 
 int
@@ -478,7 +486,7 @@ metrics_reader_next(struct metrics_reader *reader, json_t **ret_figures)
 	passed_ns = series->at_ns - reader->told_ns;
 	if (series->n_points > 0 &&
 	    (!reader->told_ns ||
-	     passed_ns + SLACK_NS >= reader->wish.interval_ns)) {
+	     passed_ns + METRICS_SLACK_NS >= reader->wish.interval_ns)) {
 		reader->told_ns = series->at_ns;
 		*ret_figures = figures(series, reader->wish.interval_ns);
 		return 1;
@@ -516,6 +524,7 @@ metrics_free(struct metrics *metrics)
 
 	if (!metrics)
 		return;
+	assert(!metrics->rounds);
 	while ((series = metrics->first) != NULL) {
 		metrics->first = series->next;
 		series_free(series);

@@ -26,9 +26,11 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "store/filter.h"
 
 struct metrics;
 struct metrics_reader;
+struct metrics_rounds;
 struct tasks;
 
 #define METRICS_PERIOD_NS NS_PER_SECOND
@@ -63,3 +65,30 @@ int metrics_reader_new(struct tasks *tasks, const struct metrics_wish *wish,
 int metrics_reader_next(struct metrics_reader *reader, json_t **ret_figures);
 void metrics_reader_free(struct metrics_reader *reader);
 DEFINE_CLEANUP(struct metrics_reader *, metrics_reader_free)
+
+/*
+ * Those of all tasks of a namespace that have not ended: {items: […]}. A
+ * filter (store/filter.h) may name these fields; filters may be NULL.
+ */
+extern const struct filter_field metrics_filter_fields[];
+int metrics_get_all(struct tasks *tasks, const char *ns,
+		    const struct filters *filters, json_t **ret_list,
+		    struct skiff_error *err);
+
+/* The same again and again, the first one at once. */
+struct metrics_rounds_wish {
+	const char *ns;
+	struct filters *filters; /* taken over, whatever comes of it */
+	int64_t interval_ns;	 /* at least METRICS_PERIOD_NS */
+	void (*wake)(void *arg); /* in any thread, when there is a new one */
+	void *arg;
+};
+
+int metrics_rounds_new(struct tasks *tasks,
+		       const struct metrics_rounds_wish *wish,
+		       struct metrics_rounds **ret_rounds,
+		       struct skiff_error *err);
+/* Never blocks. The newest as text, the caller's; NULL: nothing now. */
+char *metrics_rounds_next(struct metrics_rounds *rounds);
+void metrics_rounds_free(struct metrics_rounds *rounds);
+DEFINE_CLEANUP(struct metrics_rounds *, metrics_rounds_free)

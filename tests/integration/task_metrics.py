@@ -140,6 +140,44 @@ def all_tasks_at_once_and_those_that_a_filter_names():
 
 
 @test
+def rounds_tell_all_tasks_that_there_are_again_and_again():
+    s = the_daemon()
+    run(s, "r1", BUSY)
+    run(s, "r2", ["sleep", "1000"])
+    s.patch(task("r2"), {"labels": {"kind": "still"}})
+    still = s.sse(N + "/metrics?interval=1s&filter=labels.kind==still")
+    with s.sse(N + "/metrics?interval=1s") as stream:
+        def ids():
+            return sorted(m["id"] for m in sse_data(stream.next())["items"])
+
+        def next_with(what):
+            until(lambda: ids() == what, what)
+
+        first = sse_data(stream.next())["items"]
+        equal(sorted(m["id"] for m in first), ["r1", "r2"])
+        second = sse_data(stream.next())["items"]
+        used = [{m["id"]: m["cpu"]["usage_ns"] for m in items}["r1"]
+                for items in (first, second)]
+        check(used[0] < used[1], used)
+        run(s, "r3", ["sleep", "1000"])
+        s.post(task("r1", "/stop"), {"timeout": 0})
+        next_with(["r2", "r3"])
+        for name in ("r1", "r2", "r3"):
+            remove(s, name)
+        # It is about the namespace: no task does not end it.
+        next_with([])
+        run(s, "r4", ["sleep", "1000"])
+        next_with(["r4"])
+    equal([m["id"] for m in sse_data(still.next())["items"]], ["r2"])
+    until(lambda: sse_data(still.next())["items"] == [], "none is still")
+    still.close()
+    for bad in ("0", "1ms", "2h", "soon"):
+        s.get(N + "/metrics?interval=" + bad, expect=400)
+    s.get(N + "/metrics?interval=1s&filter=name==x", expect=400)
+    remove(s, "r4")
+
+
+@test
 def questions_while_tasks_come_and_go_are_answered():
     s = the_daemon()
     name = image(s)
