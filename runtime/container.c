@@ -22,7 +22,6 @@
 #include "base/proc.h"
 #include "runtime/container_internal.h"
 #include "runtime/container_start.h"
-#include "runtime/spec/health.h"
 #include "runtime/spec/host.h"
 #include "store/container_use.h"
 #include "store/image_content.h"
@@ -95,15 +94,6 @@ mark_starting(json_t *object)
 	(void)json_object_set_new(object, "labels", labels);
 }
 
-static void
-take_image_health(const struct image_config *config, json_t *object)
-{
-	json_t *health = health_of_image(config->healthcheck);
-
-	if (health)
-		(void)json_object_set_new(object, "health", health);
-}
-
 static const char *
 runtime_name(const struct making *making)
 {
@@ -124,14 +114,9 @@ make_object(const struct creation *creation, const json_t *body)
 	json_set_text(object, "id", making->id);
 	(void)json_object_update_missing(object, (json_t *)body);
 	if (making->image) {
-		const char *stop = making->image->config->stop_signal;
-
 		json_set_text(object, "image_digest",
 			      making->image->target.text);
-		if (!wishes->stop_signal && stop && signal_number(stop) > 0)
-			json_set_text(object, "stop_signal", stop);
-		if (!wishes->health)
-			take_image_health(making->image->config, object);
+		making_inherit(making, object);
 	}
 	if (creation->key) {
 		json_set_text(object, "snapshotter", making->snapshotter);

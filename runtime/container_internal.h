@@ -33,6 +33,11 @@ struct making {
 void making_check_spec(const struct wishes *wishes, const struct host *host,
 		       struct json_faults *faults);
 int making_load_image(struct making *making, struct skiff_error *err);
+/*
+ * Gives the document what the image says and it does not: how to stop it,
+ * and its health. No part of the spec, but made from the image like that.
+ */
+void making_inherit(const struct making *making, json_t *object);
 int making_build_spec(struct making *making, struct skiff_error *err);
 void making_done(struct making *making);
 

@@ -11,6 +11,8 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/id.h"
+#include "base/json.h"
+#include "runtime/spec/health.h"
 #include "runtime/spec/host.h"
 #include "runtime/spec/rootfs_view.h"
 #include "runtime/spec/spec.h"
@@ -91,6 +93,21 @@ making_load_image(struct making *making, struct skiff_error *err)
 					    making->image->config->n_diff_ids,
 					    making->parent);
 	return 0;
+}
+
+void
+making_inherit(const struct making *making, json_t *object)
+{
+	const struct image_config *config = making->image->config;
+	json_t *health = NULL;
+
+	if (!json_object_get(object, "stop_signal") && config->stop_signal &&
+	    signal_number(config->stop_signal) > 0)
+		json_set_text(object, "stop_signal", config->stop_signal);
+	if (!json_object_get(object, "health"))
+		health = health_of_image(config->healthcheck);
+	if (health)
+		(void)json_object_set_new(object, "health", health);
 }
 
 /* --- the spec --------------------------------------------------------- */

@@ -373,6 +373,63 @@ image_changed(const struct updating *updating, struct skiff_error *err)
 	return err_reason(err, "image_changed");
 }
 
+/* Of what a new container has from its image. */
+static bool
+lacks_inherited(const json_t *document)
+{
+	return !json_object_get(document, "health") ||
+	       !json_object_get(document, "stop_signal");
+}
+
+static bool
+loses_inherited(const struct updating *updating)
+{
+	return (differs(updating, "health") &&
+		!json_object_get(updating->after, "health")) ||
+	       (differs(updating, "stop_signal") &&
+		!json_object_get(updating->after, "stop_signal"));
+}
+
+static bool
+is_image_of(const struct making *making, const json_t *document)
+{
+	return strcmp(making->image->target.text,
+		      json_get_text(document, "image_digest")) == 0;
+}
+
+/*
+ * A whole that does not say it has it from the image, as when it was made.
+ * Where the image is gone that is refused only if something would be lost.
+ */
+static int
+inherit(struct updating *updating, struct skiff_error *err)
+{
+	json_t *image = json_object_get(updating->before, "image");
+	struct wishes wishes = { .image = (char *)json_string_value(image) };
+	CLEANUP(making_done)
+	struct making making = {
+		.context = updating->context,
+		.ns = updating->update->ns,
+		.id = updating->update->id,
+		.wishes = &wishes,
+	};
+
+	if (updating->update->kind != UPDATE_REPLACE || !wishes.image ||
+	    !lacks_inherited(updating->after))
+		return 0;
+	if (making_load_image(&making, err) < 0) {
+		if (err->code != SKIFF_NOT_FOUND || loses_inherited(updating))
+			return -1;
+		*err = (struct skiff_error)ERROR_INIT;
+		return 0;
+	}
+	if (is_image_of(&making, updating->after))
+		making_inherit(&making, updating->after);
+	else if (loses_inherited(updating))
+		return image_changed(updating, err);
+	return 0;
+}
+
 static int
 remake_spec(struct updating *updating, struct wishes *wishes,
 	    struct skiff_error *err)
@@ -397,9 +454,7 @@ remake_spec(struct updating *updating, struct wishes *wishes,
 	}
 	if (making_load_image(&making, err) < 0)
 		return -1;
-	if (making.image &&
-	    strcmp(making.image->target.text,
-		   json_get_text(updating->after, "image_digest")) != 0)
+	if (making.image && !is_image_of(&making, updating->after))
 		return image_changed(updating, err);
 	if (making_build_spec(&making, err) < 0)
 		return -1;
@@ -432,6 +487,8 @@ settle(struct updating *updating, struct skiff_error *err)
 	bool is_spec_new;
 
 	check_fixed(updating);
+	if (inherit(updating, err) < 0)
+		return -1;
 	/* One that the daemon makes need not be named in a whole. */
 	if (!has_spec && !was_clients)
 		(void)json_object_set(updating->after, "spec",

@@ -198,6 +198,42 @@ def an_image_says_how_its_health_is_probed():
 
 
 @test
+def a_container_that_is_replaced_has_its_image_s_health_again():
+    s = the_daemon()
+    config = {"Cmd": ["sleep", "1000"], "StopSignal": "SIGUSR1",
+              "Healthcheck": {"Test": ["CMD", "true"]}}
+    layout = Layout("replaced")
+    layout.tag(layout.image([busybox_tree()], config))
+    name = the_registry().push(str(layout), "t/replaced:1")
+    s.pull(name)
+    body = {"image": name, "args": ["sleep", "1"]}
+
+    def asked(doc):
+        return doc.get("health"), doc.get("stop_signal")
+
+    place = N + "/containers/put"
+    made = s.post(N + "/containers", dict(body, id="put"), expect=201).json
+    image_says = asked(made)
+    equal(image_says, ({"args": ["true"]}, "SIGUSR1"))
+    own = dict(body, health=False, stop_signal="SIGTERM")
+    equal(asked(s.put(place, own).json), (False, "SIGTERM"))
+    # As if made anew of this, whatever it was before.
+    equal(asked(s.put(place, body).json), image_says)
+    equal(asked(s.patch(place, {"health": None}).json), (None, "SIGUSR1"))
+    equal(asked(s.put(place, body).json), image_says)
+    # Without the image, what would be lost is not.
+    s.delete(N + "/images/" + quote(name))
+    kept = dict(body, health=False, labels={"a": "b"})
+    s.put(place, kept, expect=404)
+    whole = dict(kept, stop_signal="SIGTERM")
+    equal(asked(s.put(place, whole).json), (False, "SIGTERM"))
+    s.patch(place, {"health": None, "stop_signal": None})
+    equal(asked(s.put(place, dict(body, labels={"c": "d"})).json),
+          (None, None))
+    gone(s, "put")
+
+
+@test
 def a_bad_wish_is_refused_by_its_field():
     s = the_daemon()
     name = image(s)
