@@ -23,9 +23,11 @@
 
 #define EVENTS_MAX 128
 /*
- * Of a connection. The library clears half of it for each request, so that
- * much is every follower's for as long as it follows; and it bounds the
- * head: 10 KiB of headers fit.
+ * Of a connection. The library clears half of it for each request, and all
+ * of it after each, so that much is every follower's for as long as it
+ * follows, and every idle connection's; and it bounds the head: 10 KiB of
+ * headers fit. 64 KiB, for 32 KiB of headers, would cost 31 KiB more for
+ * each follower, and 48 for each that idles (docs/PERFORMANCE.md).
  */
 #define POOL_SIZE 16384
 /* Ours are lower and kept at accept. */
