@@ -197,6 +197,7 @@ make_run(struct task *task, struct skiff_error *err)
 	struct skiff_error undo = ERROR_INIT;
 
 	if (clear_old_run(task, err) < 0 ||
+	    fault_hit(FAULT_TASK_RESTART_CLEARED, err) < 0 ||
 	    task_spawn(task, /* is_renewal= */ true, err) < 0)
 		return -1;
 	if (fault_hit(FAULT_TASK_START_BEFORE, err) == 0 &&
@@ -247,11 +248,13 @@ note_failure(struct task *task, const struct skiff_error *why)
 
 	log_failure(LOG_ERROR, why, "restart of task %s/%s", task->ns,
 		    task->id);
-	if (task_record_restart_failed(task, why, &delay_ms, &err) < 0) {
+	if (fault_hit(FAULT_TASK_RESTART_FAILED_BEFORE, &err) < 0 ||
+	    task_record_restart_failed(task, why, &delay_ms, &err) < 0) {
 		log_failure(LOG_ERROR, &err, "restart of task %s/%s", task->ns,
 			    task->id);
 		delay_ms = DELAY_UNRECORDED_MS;
 	}
+	(void)fault_hit(FAULT_TASK_RESTART_FAILED_AFTER, &err);
 	task->is_restart_asked = false;
 	restart_schedule(task, delay_ms);
 }
@@ -412,11 +415,14 @@ restart_note_stop(struct task *task, struct skiff_error *err)
 int
 restart_ask(struct task *task, struct skiff_error *err)
 {
+	struct skiff_error unsaid = ERROR_INIT;
+
 	assert(lock_is_held(&task->step));
 	if (task_record_restart_wanted(task, err) < 0)
 		return -1;
 	task->is_stop_wanted = false;
 	task->is_restart_asked = true;
+	(void)fault_hit(FAULT_TASK_RESTART_ASK_AFTER, &unsaid);
 	restart_schedule(task, 0);
 	return 0;
 }

@@ -466,6 +466,7 @@ exec_delete(struct tasks *tasks, const char *ns, const char *task_id,
 	    struct skiff_error *err)
 {
 	CLEANUP(place_done) struct place place = { 0 };
+	struct skiff_error unsaid = ERROR_INIT;
 
 	if (begin_step(tasks, ns, task_id, id, NULL, &place, err) < 0)
 		return -1;
@@ -474,8 +475,10 @@ exec_delete(struct tasks *tasks, const char *ns, const char *task_id,
 	/* It shall not go before we have read how it ended. */
 	place.exec->auto_remove = false;
 	if (end_by_force(&place, err) < 0 ||
+	    fault_hit(FAULT_EXEC_DELETE_BEFORE, err) < 0 ||
 	    exec_record_delete(place.exec, ret_exit, err) < 0)
 		return err_wrap(err, "delete exec %s", id);
+	(void)fault_hit(FAULT_EXEC_DELETE_AFTER, &unsaid);
 	exec_forget(place.exec);
 	return 0;
 }

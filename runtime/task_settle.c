@@ -29,6 +29,19 @@
 #define RETRY_MS 1000
 #define STATUS_KILLED (128 + SIGKILL)
 
+static int
+say_restart(struct task *task, struct skiff_error *err)
+{
+	struct skiff_error unsaid = ERROR_INIT;
+
+	if (fault_hit(FAULT_TASK_RESTART_ROW_BEFORE, err) < 0 ||
+	    task_record_restarted(task, err) < 0)
+		return -1;
+	(void)fault_hit(FAULT_TASK_RESTART_ROW_AFTER, &unsaid);
+	execs_forget_all(task);
+	return 0;
+}
+
 int
 task_say_start(struct task *task, struct skiff_error *err)
 {
@@ -39,12 +52,10 @@ task_say_start(struct task *task, struct skiff_error *err)
 	if (!task->is_start_unsaid)
 		return 0;
 	if (task->is_restart_unsaid
-		? task_record_restarted(task, err) < 0
+		? say_restart(task, err) < 0
 		: task_record_started(task, shim_client_init_pid(task->client),
 				      &doc, &revision, err) < 0)
 		return -1;
-	if (task->is_restart_unsaid)
-		execs_forget_all(task);
 	task->is_start_unsaid = task->is_restart_unsaid = false;
 	task->is_restart_asked = task->is_stop_wanted = false;
 	return 0;

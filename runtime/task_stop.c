@@ -267,6 +267,8 @@ stop_step(struct task *task, struct task_stop *stop, struct skiff_error *err)
 static int
 restart_step(struct task *task, struct task_stop *stop, struct skiff_error *err)
 {
+	if (fault_hit(FAULT_TASK_RESTART_ASK_BEFORE, err) < 0)
+		return -1;
 	if (task_is_live(task))
 		return begin_stop(task, stop, /* is_restart= */ true, err);
 	return restart_ask(task, err);

@@ -209,13 +209,13 @@ serve_kill(struct shim *shim, const struct shim_message *m,
 			       "signal %u does not exist", m->u.kill.signal);
 	if (init->has_ended)
 		return shim_wrong_state(init, "kill", err);
-	if (m->u.kill.all) {
-		if (cgroup_signal(&shim->cgroups, signal, &n, err) < 0)
-			return -1;
-		if (n > 0)
-			return 0;
-	}
-	return shim_process_signal(init, signal, err);
+	if (fault_hit(FAULT_SHIM_KILL_BEFORE, err) < 0)
+		return -1;
+	if (m->u.kill.all && cgroup_signal(&shim->cgroups, signal, &n, err) < 0)
+		return -1;
+	if (n == 0 && shim_process_signal(init, signal, err) < 0)
+		return -1;
+	return fault_hit(FAULT_SHIM_KILL_AFTER, err);
 }
 
 static void

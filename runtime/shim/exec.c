@@ -306,7 +306,10 @@ shim_exec_kill(struct shim *shim, const struct shim_message *m,
 			       "signal %u does not exist", m->u.exec.signal);
 	if (process->phase != SHIM_RUNNING || process->has_ended)
 		return shim_wrong_state(process, "kill", err);
-	return shim_process_signal(process, (int)m->u.exec.signal, err);
+	if (fault_hit(FAULT_SHIM_EXEC_KILL_BEFORE, err) < 0 ||
+	    shim_process_signal(process, (int)m->u.exec.signal, err) < 0)
+		return -1;
+	return fault_hit(FAULT_SHIM_EXEC_KILL_AFTER, err);
 }
 
 int

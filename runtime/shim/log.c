@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 
 #define PATH_SIZE (SHIM_DIR_SIZE + SHIM_LOG_NAME_SIZE)
 #define NEW ".new"
@@ -256,17 +257,21 @@ static bool
 change_files(struct shim *shim, const struct names *newest,
 	     const struct names *fresh, const struct names *full)
 {
+	struct skiff_error ignored = ERROR_INIT;
 	int dir = shim->task_fd;
 
-	if (!give_name(shim, newest->data, full->data))
+	if (fault_hit(FAULT_SHIM_ROTATE_BEFORE, &ignored) < 0 ||
+	    !give_name(shim, newest->data, full->data))
 		return false;
 	if (!give_name(shim, newest->index, full->index) ||
+	    fault_hit(FAULT_SHIM_ROTATE_NAMED, &ignored) < 0 ||
 	    renameat(dir, fresh->data, dir, newest->data) < 0) {
 		(void)unlinkat(dir, full->index, 0);
 		(void)unlinkat(dir, full->data, 0);
 		return false;
 	}
-	if (renameat(dir, fresh->index, dir, newest->index) == 0)
+	if (fault_hit(FAULT_SHIM_ROTATE_DATA, &ignored) == 0 &&
+	    renameat(dir, fresh->index, dir, newest->index) == 0)
 		return true;
 	(void)renameat(dir, full->data, dir, newest->data);
 	(void)unlinkat(dir, full->index, 0);
@@ -317,6 +322,7 @@ rotate(struct shim *shim, const char *dir, struct shim_log *log)
 	log->base = log->offset;
 	log->index_offset = SHIM_LOG_RECORD_SIZE;
 	log->limit = log->max_size;
+	(void)fault_hit(FAULT_SHIM_ROTATE_AFTER, &ignored);
 	remove_oldest(shim, dir, log);
 	return true;
 }

@@ -7,8 +7,8 @@
  * a new step cannot go untested.
  *
  * A row: C name, name in SKIFF_FAILPOINTS, scenario that reaches it
- * (pull | create | start | pause | exit | delete | checkpoint | restore, the
- * verb that a test drives).
+ * (pull | create | start | pause | exit | restart | rotate | delete |
+ * checkpoint | restore, the verb that a test drives).
  */
 #define SKIFF_FAULT_POINTS(X)                                                  \
 	X(APPLY_END, "apply.end", "pull")                                      \
@@ -37,6 +37,8 @@
 	X(DB_COMMIT_BEFORE, "db.commit.before", "create")                      \
 	X(EXEC_CREATE_AFTER, "exec.create.after", "exec")                      \
 	X(EXEC_CREATE_BEFORE, "exec.create.before", "exec")                    \
+	X(EXEC_DELETE_AFTER, "exec.delete.after", "exec")                      \
+	X(EXEC_DELETE_BEFORE, "exec.delete.before", "exec")                    \
 	X(EXEC_EXIT_AFTER, "exec.exit.after", "exec")                          \
 	X(EXEC_EXIT_BEFORE, "exec.exit.before", "exec")                        \
 	X(EXEC_ROW_AFTER, "exec.row.after", "exec")                            \
@@ -61,16 +63,24 @@
 	X(SHIM_DELETE_RUNTIME, "shim.delete.runtime", "delete")                \
 	X(SHIM_DUMP_AFTER, "shim.dump.after", "checkpoint")                    \
 	X(SHIM_DUMP_BEFORE, "shim.dump.before", "checkpoint")                  \
+	X(SHIM_EXEC_KILL_AFTER, "shim.exec.kill.after", "exec")                \
+	X(SHIM_EXEC_KILL_BEFORE, "shim.exec.kill.before", "exec")              \
 	X(SHIM_EXEC_START, "shim.exec.start", "exec")                          \
 	X(SHIM_EXEC_STARTED, "shim.exec.started", "exec")                      \
 	X(SHIM_EXIT_RECORD_AFTER, "shim.exit_record.after", "exit")            \
 	X(SHIM_EXIT_RECORD_BEFORE, "shim.exit_record.before", "exit")          \
 	X(SHIM_IDENTITY, "shim.identity", "create")                            \
+	X(SHIM_KILL_AFTER, "shim.kill.after", "exit")                          \
+	X(SHIM_KILL_BEFORE, "shim.kill.before", "exit")                        \
 	X(SHIM_LISTEN, "shim.listen", "create")                                \
 	X(SHIM_MOUNT_AFTER, "shim.mount.after", "create")                      \
 	X(SHIM_MOUNT_BEFORE, "shim.mount.before", "create")                    \
 	X(SHIM_NOTIFY, "shim.notify", "exit")                                  \
 	X(SHIM_READY, "shim.ready", "create")                                  \
+	X(SHIM_ROTATE_AFTER, "shim.rotate.after", "rotate")                    \
+	X(SHIM_ROTATE_BEFORE, "shim.rotate.before", "rotate")                  \
+	X(SHIM_ROTATE_DATA, "shim.rotate.data", "rotate")                      \
+	X(SHIM_ROTATE_NAMED, "shim.rotate.named", "rotate")                    \
 	X(SHIM_START_AFTER, "shim.start.after", "start")                       \
 	X(SHIM_START_BEFORE, "shim.start.before", "start")                     \
 	X(SNAPSHOT_DELETE, "snapshot.delete", "delete")                        \
@@ -89,6 +99,13 @@
 	X(TASK_PAUSE_AFTER, "task.pause.after", "pause")                       \
 	X(TASK_PAUSE_BEFORE, "task.pause.before", "pause")                     \
 	X(TASK_PAUSING, "task.pausing", "pause")                               \
+	X(TASK_RESTART_ASK_AFTER, "task.restart.ask.after", "restart")         \
+	X(TASK_RESTART_ASK_BEFORE, "task.restart.ask.before", "restart")       \
+	X(TASK_RESTART_CLEARED, "task.restart.cleared", "restart")             \
+	X(TASK_RESTART_FAILED_AFTER, "task.restart.failed.after", "restart")   \
+	X(TASK_RESTART_FAILED_BEFORE, "task.restart.failed.before", "restart") \
+	X(TASK_RESTART_ROW_AFTER, "task.restart.row.after", "restart")         \
+	X(TASK_RESTART_ROW_BEFORE, "task.restart.row.before", "restart")       \
 	X(TASK_RESUME_AFTER, "task.resume.after", "pause")                     \
 	X(TASK_RESUME_BEFORE, "task.resume.before", "pause")                   \
 	X(TASK_ROW_AFTER, "task.row.after", "start")                           \

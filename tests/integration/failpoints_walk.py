@@ -7,7 +7,8 @@ deletions. A first walk without faults counts how often each point of
 `skiffd --list-failpoints` is reached: a point that is not reached at all
 fails the test. Then each point crashes its process (the daemon, or the
 shim), fails with EIO, with ENOSPC, or is slow; the steps are repeated until
-the life is over, and nothing may be left of it.
+the life is over, and nothing may be left of it. The same with another life
+(lib_faults.Restarts), whose faults begin with its second run.
 
     failpoints_walk.py [TEST] with SKIFF_WALK=blob.rename for those alone,
     with SKIFF_WALK_DEEP=1 for more hits of each (as ./runtests --all does)
@@ -22,8 +23,9 @@ import queue
 import threading
 
 from skifftest import *
-from lib_faults import (Life, Refused, consistent, has_died, lives_in_order,
-                        mend, nothing_left, start_clean, tiny_image)
+from lib_faults import (Life, Refused, Restarts, consistent, has_died,
+                        lives_in_order, mend, nothing_left, start_clean,
+                        tiny_image)
 
 needs("root", "runc", "skopeo", "docker-registry")
 
@@ -39,7 +41,12 @@ N_COMMITS = 60
 MAX_FAILURES = 6
 WANTED = os.environ.get("SKIFF_WALK", "")
 
-Job = collections.namedtuple("Job", "point hit action")
+# The scenarios that only a life with restarts has, and its steps in which
+# faults happen: the others are those of every life.
+OF_RESTARTS = ("restart", "rotate")
+FIRST_STEP, STEP_BEHIND = "come_back", "delete_task"
+
+Job = collections.namedtuple("Job", "life point hit action")
 
 
 def points():
@@ -53,17 +60,23 @@ def points():
             if scenario not in ("checkpoint", "restore")}
 
 
+def points_of(life):
+    """Those that the life has to reach."""
+    return [p for p, scenario in points().items()
+            if (scenario in OF_RESTARTS) == (life is Restarts)]
+
+
 def trace(path):
-    """The names of the points that acted, in order."""
+    """[(pid, name)] of the points that acted, in order."""
     try:
         with open(path) as f:
-            return [line.split()[1] for line in f]
+            return [tuple(line.split()) for line in f]
     except FileNotFoundError:
         return []
 
 
 _ref = None
-_counts = None
+_counts = {}
 _names = itertools.count()
 
 
@@ -74,15 +87,18 @@ def ref():
     return _ref
 
 
-def counts():
-    """How often each point is hit in one life; {step: …} beside it."""
-    global _counts
-    if _counts is None:
+def counts(life):
+    """How often each point is hit in one life, by one process at most."""
+    if life not in _counts:
         walker = Walker()
-        walker.walk("count", ";".join("%s=print" % p for p in points()))
-        _counts = collections.Counter(walker.hits())
+        walker.walk("count", life,
+                    ";".join("%s=print" % p for p in points()))
+        _counts[life] = collections.Counter()
+        for (_, point), n in collections.Counter(
+                trace(walker.trace)[:walker.n_in_steps]).items():
+            _counts[life][point] = max(_counts[life][point], n)
         walker.end()
-    return _counts
+    return _counts[life]
 
 
 class Walker:
@@ -93,10 +109,9 @@ class Walker:
         self.s = Daemon(self.name)
         self.trace = os.path.join(self.s.dir, "trace")
         self.needed_restart = []
-        self.n_done = 0
 
     def hits(self):
-        return trace(self.trace)
+        return [name for _, name in trace(self.trace)]
 
     def restart_clean(self, error):
         """After a failed step: a dead daemon is started again, and so is
@@ -117,13 +132,23 @@ class Walker:
             check(self.hits(), "skiffd does not start:", s.log_tail())
             start_clean(s)
 
-    def walk(self, what, failpoints, want_status=None):
+    def at_step(self, name):
+        """Of Restarts: the failpoints are set, and no longer counted."""
+        if name == FIRST_STEP:
+            self.s.stop()
+            self.start(self.failpoints)
+        elif name == STEP_BEHIND:
+            self.n_in_steps = len(self.hits())
+
+    def walk(self, what, kind, failpoints):
         """One life with the failpoints set; raises what went wrong."""
         if os.path.exists(self.trace):
             os.unlink(self.trace)
         s = self.s
         self.shims_fail = failpoints.startswith("shim.")
-        life = Life(s, ref(), "walk-" + self.name)
+        self.failpoints = failpoints
+        self.n_in_steps = None
+        life = kind(s, ref(), "walk-" + self.name)
         fresh = not os.path.exists(s.root)
         if fresh:
             start_clean(s)
@@ -131,7 +156,6 @@ class Walker:
         consistent(s.root)
         start = self.last_event()
         before = life.picture()
-        self.start(failpoints)
         statuses = []
 
         def on_failure(step, error):
@@ -141,7 +165,12 @@ class Walker:
                       "answered", error)
             self.restart_clean(error)
 
-        life.run(on_failure)
+        if kind is Restarts:
+            start_clean(s)
+            life.run(on_failure, self.at_step)
+        else:
+            self.start(failpoints)
+            life.run(on_failure)
         if has_died(s.process):  # as the last thing that it did
             start_clean(s)
         consistent(s.root)
@@ -155,7 +184,6 @@ class Walker:
             start_clean(s)
             s.stop()
             nothing_left(before, life)
-        self.n_done += 1
         return statuses
 
     def last_event(self):
@@ -216,23 +244,24 @@ def run_jobs(jobs, judge):
 
 
 def walk_one(walker, job):
-    statuses = walker.walk(job, "%s=%s%s" % (
-        job.point, "%d*" % job.hit if job.hit else "", job.action))
-    # Commits that meet are one: their number is not always the same.
+    statuses = walker.walk(job, job.life, "%s=%d*%s" % (
+        job.point, job.hit, job.action))
+    # Commits that meet are one, and a try that fails may be made twice:
+    # their number is not always the same.
     check(job.point in walker.hits() or
-          (job.point.startswith("db.") and job.hit > 1), job,
-          "was not reached")
+          ((job.point.startswith("db.") or job.life is Restarts) and
+           job.hit > 1), job, "was not reached")
     return statuses
 
 
-def wanted():
-    return [p for p in sorted(points())
+def wanted(life=Life):
+    return [p for p in sorted(points_of(life))
             if not WANTED or p in WANTED.split(",")]
 
 
 def hits_of(point, n_max):
     """Which of the point's hits get a fault."""
-    n = counts()[point]
+    n = counts(Life)[point]
     if not point.startswith("db.") or n_max == 1:
         return range(1, min(n, n_max) + 1)
     first = 2 if point.endswith(".after") and not DEEP else 1
@@ -240,15 +269,31 @@ def hits_of(point, n_max):
 
 
 def jobs_of(action, n_max, names=None):
-    return [Job(p, n, action) for p in (wanted() if names is None else names)
+    return [Job(Life, p, n, action)
+            for p in (wanted() if names is None else names)
             for n in hits_of(p, n_max)]
+
+
+def jobs_of_restarts(action, n_max, n_max_of_others):
+    """Of its own points all hits, of those of every life the first ones. A
+    shim has one run only, and what it hits in that once is enough."""
+    jobs = []
+    for point, n in sorted(counts(Restarts).items()):
+        is_own = points()[point] in OF_RESTARTS
+        n = min(n, n_max if is_own else n_max_of_others,
+                1 if point.startswith("shim.") else n)
+        if not WANTED or point in WANTED.split(","):
+            jobs += [Job(Restarts, point, hit, action)
+                     for hit in range(1, n + 1)]
+    return jobs
 
 
 @test
 def every_point_is_reached_by_a_container_s_life():
-    missed = [p for p in points() if not counts()[p]]
-    check(not missed, "no step reaches", *missed)
-    diagnose(" ".join("%s:%d" % c for c in sorted(counts().items())))
+    for life in (Life, Restarts):
+        missed = [p for p in points_of(life) if not counts(life)[p]]
+        check(not missed, "no step reaches", *missed)
+        diagnose(" ".join("%s:%d" % c for c in sorted(counts(life).items())))
 
 
 @test
@@ -257,8 +302,20 @@ def a_crash_at_every_point_loses_nothing_and_leaves_nothing():
 
 
 @test
+def a_crash_in_the_midst_of_a_restart_loses_no_run():
+    run_jobs(jobs_of_restarts("crash", N_CRASHES, N_CRASHES if DEEP else 1),
+             walk_one)
+
+
+@test
 def an_error_at_every_point_is_told_and_the_step_can_be_repeated():
     run_jobs(jobs_of("error(EIO)", N_ERRORS), walk_one)
+
+
+@test
+def an_error_in_the_midst_of_a_restart_is_another_try():
+    run_jobs(jobs_of_restarts("error(EIO)", N_ERRORS,
+                              N_ERRORS if DEEP else 0), walk_one)
 
 
 @test
@@ -275,14 +332,14 @@ def a_full_disk_at_every_durable_step_is_insufficient_storage():
 
 
 def slow(point):
-    return "%s=delay(%d)" % (point, 50 if counts()[point] < 10 else 5)
+    return "%s=delay(%d)" % (point, 50 if counts(Life)[point] < 10 else 5)
 
 
 @test
 def slow_steps_are_only_slow():
     """All of them in one life."""
     walker = Walker()
-    equal(walker.walk("slow", ";".join(slow(p) for p in wanted())), [],
+    equal(walker.walk("slow", Life, ";".join(slow(p) for p in wanted())), [],
           "failed steps")
     check(set(wanted()) <= set(walker.hits()), "not all were reached")
     walker.end()

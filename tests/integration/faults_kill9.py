@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 of the daemon at random moments of a pull and of a run.
+"""kill -9 of the daemon at random moments of a pull, of a run, of restarts.
 
 What must hold after each is in lib_faults; SKIFF_SEED=N repeats a run, as
 far as the machine repeats its timing."""
@@ -11,8 +11,9 @@ import random
 import threading
 
 from skifftest import *
-from lib_faults import (Life, consistent, has_died, lives_in_order, mend,
-                        nothing_left, start_clean, tiny_image)
+from lib_faults import (Life, Restarts, consistent, has_died,
+                        lives_in_order, mend, nothing_left, start_clean,
+                        tiny_image)
 
 needs("root", "runc", "skopeo", "docker-registry")
 
@@ -59,7 +60,7 @@ def die_on_the_way_up(s, source):
     check(has_died(s.process, DEADLINE), "skiffd survives SIGKILL")
 
 
-def live_and_die(ref, longest, steps):
+def live_and_die(kind, ref, longest, steps):
     """Rounds of a life whose daemon is killed in some of the steps."""
     source = random.Random(SEED)
     diagnose("SKIFF_SEED=%d" % SEED)
@@ -67,7 +68,7 @@ def live_and_die(ref, longest, steps):
     start_clean(s)
     n_killed = 0
     for number in range(ROUNDS):
-        life = Life(s, ref, "round-%s-%d" % (steps[0], number))
+        life = kind(s, ref, "round-%s-%d" % (steps[0], number))
         before = life.picture()
         start = s.revision()
         killer = Killer(s, source, longest)
@@ -101,16 +102,22 @@ def live_and_die(ref, longest, steps):
 
 @test
 def killed_during_a_pull_it_pulls_on_and_leaves_nothing():
-    live_and_die(the_registry().push(big_image(8), "t/big:1"), 0.25,
+    live_and_die(Life, the_registry().push(big_image(8), "t/big:1"), 0.25,
                  ["pull"])
 
 
 @test
 def killed_during_a_run_it_knows_its_tasks_and_leaves_nothing():
-    live_and_die(the_registry().push(tiny_image(), "t/tiny:1"), 0.12,
-                 ["create", "create_task", "exec", "start", "pause", "update",
-                  "resume", "stop", "exit", "delete_task",
+    live_and_die(Life, the_registry().push(tiny_image(), "t/tiny:1"), 0.12,
+                 ["create", "create_task", "exec", "kill_exec", "start",
+                  "pause", "update", "resume", "stop", "exit", "delete_task",
                   "delete_container", "delete_image", "delete_namespace"])
+
+
+@test
+def killed_during_restarts_it_goes_on_with_them():
+    live_and_die(Restarts, the_registry().push(tiny_image(), "t/tiny:1"),
+                 0.12, ["come_back", "fail", "restart", "stop", "exit"])
 
 
 main()

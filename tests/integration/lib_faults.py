@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole life of a container, driven through faults.
 
-Life is a list of steps, from the pull to the deletion of the namespace.
+Life is a list of steps, from the pull to the deletion of the namespace;
+Restarts is another, of a task that has several runs.
 Each of them can be repeated after whatever became of the attempt before,
 as a careful client would do; when the last one is through nothing may be
 left. consistent() says what must be true at every moment in between.
@@ -11,6 +12,7 @@ import http.client
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import tempfile
 
@@ -87,8 +89,9 @@ def _directories_are_there(db, root):
 
 
 def lives_in_order(events):
-    """Every task: created, perhaps started, one exit, deleted; in between
-    it is paused and resumed in turn."""
+    """Every task: created, perhaps started, one exit, perhaps more runs of
+    it with one exit each, deleted; in a run it is paused and resumed in
+    turn."""
     lives = {}
     execs = {}
     for event in events:
@@ -106,10 +109,12 @@ def lives_in_order(events):
                            r"exec-deleted ?)*", " ".join(verbs)), name, verbs)
     for name, verbs in lives.items():
         # A stop is an update; one that is tried again is another.
-        check(re.fullmatch(r"(create (start )?((paused |resumed |update )*)"
-                           r"exit (update )*delete ?)*",
+        run = r"(paused |resumed |update )*exit (update |restart-failed )*"
+        check(re.fullmatch(r"(create (start )?%s(restart start %s)*"
+                           r"delete ?)*" % (run, run),
                            " ".join(verbs)), name, verbs)
-        freezes = [v for v in verbs if v in ("paused", "resumed", "exit")]
+        freezes = [v for v in verbs
+                   if v in ("paused", "resumed", "exit", "restart")]
         check(all(a != b for a, b in zip(freezes, freezes[1:])), name,
               verbs)
     return lives
@@ -147,8 +152,8 @@ class Life:
         self.task = self.base + "/tasks/c"
         self.again = False  # the step was tried before
         self.steps = [self.pull, self.create, self.create_task, self.exec,
-                      self.start, self.pause, self.update, self.resume,
-                      self.stop, self.exit, self.delete_task,
+                      self.kill_exec, self.start, self.pause, self.update,
+                      self.resume, self.stop, self.exit, self.delete_task,
                       self.delete_container,
                       self.delete_image, self.delete_namespace]
 
@@ -209,6 +214,21 @@ class Life:
         self.ends(self.ask("POST", self.task + "/execs?wait=true",
                            {"args": ["sh", "-c", "exit 4"]}), 4)
         self.ask("DELETE", self.task + "/execs/e")
+
+    def kill_exec(self):
+        """One is killed, one is deleted while it runs."""
+        if self.again:
+            self.renew_task()
+        for name in ("k", "d"):
+            self.ask("POST", self.task + "/execs?start=true",
+                     {"id": name, "args": ["busybox", "sleep", "1000"]},
+                     repeat=(409,))
+        self.ask("POST", self.task + "/execs/k/kill", {"signal": "KILL"},
+                 repeat=(409,))
+        self.ends(self.ask("GET", self.task + "/execs/k/wait?timeout=20"),
+                  137)
+        self.ask("DELETE", self.task + "/execs/k", repeat=(404,))
+        self.ask("DELETE", self.task + "/execs/d?force=true", repeat=(404,))
 
     def ends(self, answer, status):
         if answer.json.get("reason"):
@@ -293,6 +313,131 @@ class Life:
                         raise
                     on_failure(step.__name__, error)
                     self.again = True
+
+
+# What a run of Restarts writes after its first byte, "=", and before it
+# says that it is up: more than one file of its log holds.
+OF_A_RUN = "\n" + "".join("%d\n" % n for n in range(1000, 2300))
+
+
+class Restarts(Life):
+    """One that comes back: by its policy, and because it is asked to."""
+
+    def __init__(self, s, ref, namespace):
+        super().__init__(s, ref, namespace)
+        self.source = os.path.join(s.dir, "mounted")
+        os.makedirs(self.source, exist_ok=True)
+        self.count = -1  # of restarts when the step was tried first
+        self.trouble = None
+        self.steps = [self.pull, self.create, self.create_task, self.start,
+                      self.come_back, self.fail, self.restart, self.stop,
+                      self.exit, self.restart, self.stop, self.exit,
+                      self.delete_task, self.delete_container,
+                      self.delete_image, self.delete_namespace]
+
+    def create(self):
+        """When it is up it tells the start time of its init, by which it
+        is known: a log of two runs does not say which was the last."""
+        self.ask("POST", self.base + "/containers",
+                 {"id": "c", "image": self.ref,
+                  "restart_policy": "unless-stopped",
+                  "mounts": [{"type": "bind", "source": self.source,
+                              "target": "/mnt"}],
+                  "args": ["sh", "-c", "trap 'exit %d' TERM; echo =; "
+                           "seq 1000 2299; "
+                           "echo up $(cut -d' ' -f22 /proc/1/stat); "
+                           "while :; do sleep 1000 & wait; done"
+                           % EXIT_STATUS]},
+                 repeat=(409,))
+
+    def create_task(self):
+        self.ask("POST", self.base + "/tasks",
+                 {"container": "c",
+                  "stdio": {"log": {"max_size": 4096, "max_files": 100}}},
+                 repeat=(409,))
+
+    def start(self):
+        super().start()
+        self.await_run()
+
+    def runs(self):
+        """What each has written: its beginning, however it ended."""
+        answer = self.ask("GET", self.task + "/output")
+        equal(answer.headers["Skiff-Offset"], "0", "beginning of the log")
+        head, *runs = answer.text.split("=")
+        equal(head, "", "before the first run")
+        for run in runs:
+            check(run.startswith(OF_A_RUN) or OF_A_RUN.startswith(run),
+                  "torn log:", repr(run))
+        return runs
+
+    def await_run(self):
+        """Another than at first, that has said all it had to say."""
+        def is_up():
+            answer = self.ask("GET", self.task)
+            task = answer.json
+            if self.is_new_trouble(task):
+                raise Lost(answer)
+            return (task["state"] == "running" and
+                    task["restart_count"] > self.count and
+                    self.runs()[-1:] == ["%sup %s\n" % (
+                        OF_A_RUN, start_time(task["pid"]))])
+        until(is_up, "another run")
+
+    def is_new_trouble(self, task):
+        """An end or a try that should not have been; of each once."""
+        restart = task.get("restart", {})
+        trouble = (task.get("reason"), task.get("exited_at"),
+                   restart.get("retries"), str(restart.get("error")))
+        is_new = trouble != self.trouble
+        self.trouble = trouble
+        return is_new and ("reason" in task or "error" in restart)
+
+    def look(self):
+        """The task, and whether this step is still to be done."""
+        task = self.ask("GET", self.task).json
+        if not self.again:
+            self.count = task["restart_count"]
+        return task, task["restart_count"] == self.count
+
+    def come_back(self):
+        """By its policy: nobody has asked for its end."""
+        task, is_to_do = self.look()
+        if is_to_do and task["state"] == "running":
+            try:
+                os.kill(task["pid"], signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.await_run()
+
+    def fail(self):
+        """What it mounts is gone; when it is there again, so is the task."""
+        if self.look()[1]:
+            if os.path.exists(self.source):
+                os.rmdir(self.source)
+            try:
+                answer = self.ask("POST", self.task + "/restart",
+                                  {"timeout": 20}, good=(409,))
+                self.is_new_trouble(self.ask("GET", self.task).json)
+            finally:
+                os.mkdir(self.source)
+            if answer.json["reason"] != "restart_failed":
+                raise Refused(answer)
+        self.await_run()
+
+    def restart(self):
+        if self.look()[1]:
+            self.ask("POST", self.task + "/restart", {"timeout": 20})
+        self.await_run()
+
+
+def start_time(pid):
+    """Field 22 of its stat; None when there is no such process."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[19]
+    except OSError:
+        return None
 
 
 def has_died(process, timeout=0.0):
