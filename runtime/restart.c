@@ -244,18 +244,18 @@ static void
 note_failure(struct task *task, const struct skiff_error *why)
 {
 	struct skiff_error err = ERROR_INIT;
-	int64_t delay_ms;
+	int64_t delay_ms = DELAY_UNRECORDED_MS;
 
 	log_failure(LOG_ERROR, why, "restart of task %s/%s", task->ns,
 		    task->id);
 	if (fault_hit(FAULT_TASK_RESTART_FAILED_BEFORE, &err) < 0 ||
-	    task_record_restart_failed(task, why, &delay_ms, &err) < 0) {
+	    task_record_restart_failed(task, why, &delay_ms, &err) < 0)
+		/* Who asked is still waiting: the next try is for them, too. */
 		log_failure(LOG_ERROR, &err, "restart of task %s/%s", task->ns,
 			    task->id);
-		delay_ms = DELAY_UNRECORDED_MS;
-	}
+	else
+		task->is_restart_asked = false;
 	(void)fault_hit(FAULT_TASK_RESTART_FAILED_AFTER, &err);
-	task->is_restart_asked = false;
 	restart_schedule(task, delay_ms);
 }
 

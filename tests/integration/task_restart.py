@@ -179,6 +179,21 @@ def what_cannot_be_started_again_says_why():
 
 
 @test
+def a_failure_that_cannot_be_recorded_is_told_by_the_next_one():
+    source = scratch("fleeting")
+    os.mkdir(source)
+    with Daemon("eio", env={"SKIFF_FAILPOINTS":
+                            "task.restart.failed.before=1*error(EIO)"}) as s:
+        s.run("told", image(s), ["sleep", "1000"],
+              mounts=[{"type": "bind", "source": source, "target": "/mnt"}])
+        os.rmdir(source)
+        answer = s.post(N + "/tasks/told/restart", {"timeout": 0},
+                        expect=409).json
+        equal(answer["reason"], "restart_failed")
+        gone(s, "told")
+
+
+@test
 def a_restart_goes_on_when_the_daemon_dies():
     s = the_daemon()
     start = s.revision()
