@@ -139,24 +139,22 @@ tasks_restart(struct request *request, void *context, struct response **ret,
 	struct services *services = context;
 	struct restarting *restarting;
 	struct record_ref ref;
-	int64_t kill_in_ns;
-	int64_t oldest;
-	int64_t newest;
+	struct task_restart begun;
 
 	if (take_task(request, &ref, err) < 0 ||
 	    take_stop(request, &stop, err) < 0 ||
-	    event_bounds(services->db, &oldest, &newest, err) < 0 ||
-	    task_restart(services->tasks, ref.ns, ref.key, &stop, &kill_in_ns,
-			 err) < 0)
+	    task_restart(services->tasks, ref.ns, ref.key, &stop, &begun, err) <
+		0)
 		return -1;
 	restarting = xcalloc(1, sizeof(*restarting));
 	restarting->services = services;
 	restarting->ns = xstrdup(ref.ns);
 	restarting->id = xstrdup(ref.key);
-	restarting->after = newest;
+	restarting->after = begun.after;
 	restarting->watch = watch_new(services->bus, ref.ns, ref.key, request);
-	*ret = response_wait(&wait_for_restart, restarting,
-			     deadline_in_ms((kill_in_ns + RESTART_GRACE_NS) /
-					    NS_PER_MS));
+	*ret =
+	    response_wait(&wait_for_restart, restarting,
+			  deadline_in_ms((begun.kill_in_ns + RESTART_GRACE_NS) /
+					 NS_PER_MS));
 	return 0;
 }

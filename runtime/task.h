@@ -185,6 +185,12 @@ int task_stop(struct tasks *tasks, const char *ns, const char *id,
  */
 int task_delete(struct tasks *tasks, const char *ns, const char *id,
 		bool want_force, json_t **ret_exit, struct skiff_error *err);
+/* A restart that was begun. */
+struct task_restart {
+	int64_t kill_in_ns;
+	int64_t after; /* the events with higher ids tell of it */
+};
+
 /*
  * Stops it in the same way unless it is stopped, and starts it again: see
  * runtime/restart.h. Returns when the signal is sent; the rest is done by
@@ -192,7 +198,7 @@ int task_delete(struct tasks *tasks, const char *ns, const char *id,
  * restart-failed.
  */
 int task_restart(struct tasks *tasks, const char *ns, const char *id,
-		 const struct task_stop *stop, int64_t *ret_kill_in_ns,
+		 const struct task_stop *stop, struct task_restart *ret_restart,
 		 struct skiff_error *err);
 /* [{pid, ppid, uid, name}] of every process in the task's cgroup. */
 int task_pids(struct tasks *tasks, const char *ns, const char *id,

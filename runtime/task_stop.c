@@ -25,6 +25,7 @@
 #include "runtime/restart.h"
 #include "runtime/spec/wishes.h"
 #include "runtime/task_internal.h"
+#include "store/events/log.h"
 #include "store/record.h"
 
 /* --- signals ------------------------------------------------------------ */
@@ -276,18 +277,21 @@ restart_step(struct task *task, struct task_stop *stop, struct skiff_error *err)
 
 int
 task_restart(struct tasks *tasks, const char *ns, const char *id,
-	     const struct task_stop *stop, int64_t *ret_kill_in_ns,
+	     const struct task_stop *stop, struct task_restart *ret_restart,
 	     struct skiff_error *err)
 {
 	CLEANUP(task_end_stepp)
 	struct task *task = task_begin_step(tasks, ns, id, err);
 	struct task_stop wish = *stop;
+	int64_t oldest;
 
 	if (!task)
 		return -1;
-	if (restart_step(task, &wish, err) < 0)
+	/* With the step held: another restart may just have come to its end. */
+	if (restart_step(task, &wish, err) < 0 ||
+	    event_bounds(tasks->db, &oldest, &ret_restart->after, err) < 0)
 		return err_wrap(err, "restart task %s", id);
-	*ret_kill_in_ns = task_is_live(task) ? wish.timeout_ns : 0;
+	ret_restart->kill_in_ns = task_is_live(task) ? wish.timeout_ns : 0;
 	return 0;
 }
 

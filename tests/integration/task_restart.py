@@ -216,6 +216,22 @@ def a_restart_goes_on_when_the_daemon_dies():
 
 
 @test
+def a_restart_is_not_taken_for_the_one_before():
+    """It is asked for while one by the policy has yet to be recorded."""
+    trace = scratch("trace")
+    with Daemon("slow") as s:
+        s.run("twice", image(s), ["sleep", "1000"], restart_policy="always")
+        s.restart(env={"SKIFF_FAILPOINTS":
+                       "task.restart.row.before=1*delay(500)",
+                       "SKIFF_FAILPOINTS_TRACE": trace})
+        os.kill(s.get(N + "/tasks/twice").json["pid"], signal.SIGKILL)
+        until(lambda: os.path.exists(trace), "the first")
+        task = s.post(N + "/tasks/twice/restart", {"timeout": 0}).json
+        equal((task["state"], task["restart_count"]), ("running", 2))
+        gone(s, "twice")
+
+
+@test
 def who_stops_it_meanwhile_has_the_last_word():
     s = the_daemon()
     s.run("torn", image(s), ["sh", "-c", "trap '' TERM; echo up; sleep 1000"])
