@@ -5,6 +5,7 @@ clientlibdir = $(clientdir)/lib
 clientcmddir = $(clientdir)/cmd
 dist_client_SCRIPTS = %D%/skiff
 dist_clientlib_DATA = \
+	%D%/lib/complete.sh \
 	%D%/lib/container.sh \
 	%D%/lib/create.sh \
 	%D%/lib/errors.sh \

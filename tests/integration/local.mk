@@ -3,6 +3,7 @@
 # themselves where there is no root or no runtime. A test is listed in
 # integration_tests; FAST_TESTS run against the sanitizer build as well.
 integration_tests = \
+	%D%/client_completion.py \
 	%D%/client_containers.sh \
 	%D%/client_exec.sh \
 	%D%/client_namespaces.sh \
