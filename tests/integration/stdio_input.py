@@ -11,10 +11,6 @@ from lib_streams import *
 needs("root", "runc", "skopeo", "docker-registry")
 
 
-def threads_of(s):
-    return len(os.listdir("/proc/%d/task" % s.process.pid))
-
-
 @test
 def bodies_become_stdin_and_an_end_is_asked_for():
     s = the_daemon()
@@ -68,7 +64,7 @@ def a_body_is_streamed_as_it_comes():
 def stdin_that_is_never_read_holds_no_thread():
     s = the_daemon()
     run(s, "deaf", "sleep", "1000", stdio={"stdin": True})
-    n = threads_of(s)
+    n = s.threads()
     socks = []
     for _ in range(40):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -86,7 +82,7 @@ def stdin_that_is_never_read_holds_no_thread():
     for _ in range(20):
         s.get(of("deaf"))
         s.post(of("deaf", "/kill"), {"signal": "WINCH"})
-    check(threads_of(s) <= n + 1, threads_of(s), n)
+    until(lambda: s.threads() <= n, "no more threads")
     fds = "/proc/%d/fd" % s.process.pid
     before = len(os.listdir(fds))
     for sock in socks:
