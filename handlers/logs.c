@@ -134,6 +134,8 @@ render_end(struct follower *follower)
 	    shim_read_exit_record(follower->dir_fd, &exit, &none) == 0) {
 		json_set_int(json, "exit_status", exit.status);
 		json_set_time(json, "exited_at", exit.exited_ns);
+		if (exit.lost_bytes > 0)
+			json_set_int(json, "lost", (int64_t)exit.lost_bytes);
 	}
 	text = json_text(json);
 	sse_event(&follower->outbox.text, log_reader_offset(follower->reader),

@@ -39,12 +39,15 @@ update(struct tx *tx, const struct task *task, json_t *object, const char *verb,
 static void
 forget_run(const struct task *task, json_t *object)
 {
-	static const char *const of_a_run[] = {
-		"exit_status",		"exited_at",
-		"started_at",		"reason",
-		"stop_requested_at",	"kill_at",
-		"restart_requested_at", "oom_kills"
-	};
+	static const char *const of_a_run[] = { "exit_status",
+						"exited_at",
+						"started_at",
+						"reason",
+						"stop_requested_at",
+						"kill_at",
+						"restart_requested_at",
+						"oom_kills",
+						"lost_bytes" };
 	json_t *restart = json_object_get(object, "restart");
 
 	for (size_t i = 0; i < ARRAY_SIZE(of_a_run); i++)

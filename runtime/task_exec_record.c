@@ -253,6 +253,9 @@ exit_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	json_set_text(write->object, "state", "stopped");
 	json_set_int(write->object, "exit_status", write->exit->status);
 	json_set_time(write->object, "exited_at", write->exit->exited_ns);
+	if (write->exit->lost_bytes > 0)
+		json_set_int(write->object, "lost_bytes",
+			     (int64_t)write->exit->lost_bytes);
 	json_set_text(write->object, "reason", write->reason);
 	event = json_pack("{s:s, s:s, s:i, s:i}", "container_id",
 			  exec->task->id, "id", exec->id, "pid", (int)exec->pid,

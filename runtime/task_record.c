@@ -290,6 +290,9 @@ exit_event(const struct write *write)
 				  "exit_status", (int)write->exit->status);
 
 	json_set_time(event, "exited_at", write->exit->exited_ns);
+	if (write->exit->lost_bytes > 0)
+		json_set_int(event, "lost_bytes",
+			     (int64_t)write->exit->lost_bytes);
 	json_set_text(event, "reason", write->reason);
 	json_set_text(event, "restart_at",
 		      json_string_value(json_object_get(
@@ -353,6 +356,9 @@ exit_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	(void)json_object_del(write->object, "kill_at");
 	json_set_int(write->object, "exit_status", write->exit->status);
 	json_set_time(write->object, "exited_at", write->exit->exited_ns);
+	if (write->exit->lost_bytes > 0)
+		json_set_int(write->object, "lost_bytes",
+			     (int64_t)write->exit->lost_bytes);
 	json_set_text(write->object, "reason", write->reason);
 	if (restart_plan_exit(tx_conn(tx), write->task, write->object,
 			      &write->delay_ms, err) < 0)

@@ -167,4 +167,131 @@ def what_is_not_needed_can_be_deleted_from_a_full_disk():
         s.stop()
 
 
+class Counter:
+    """A container that writes so many lines when it is told to, and says
+    elsewhere, on another disk, when it has."""
+
+    BASE = 1000000
+
+    def __init__(self, s, name, **wishes):
+        self.s = s
+        self.path = N + "/tasks/" + name
+        self.end = "\r\n" if wishes.get("terminal") else "\n"
+        self.talk = os.path.join(s.dir, "talk")
+        self.expected = ""
+        self.n_said = 0
+        os.mkdir(self.talk)
+        os.mkfifo(os.path.join(self.talk, "orders"))
+        s.run(name, ref(), [
+            "sh", "-c", "exec 3<>/talk/orders; i=0; while read n <&3; do "
+            "[ $n = end ] && exit 5; seq %d $((%d + n)); i=$((i + 1)); "
+            ": >/talk/$i; done" % (self.BASE + 1, self.BASE)],
+            mounts=[{"type": "bind", "source": self.talk,
+                     "target": "/talk"}], **wishes)
+
+    def order(self, text):
+        with open(os.path.join(self.talk, "orders"), "w") as f:
+            f.write("%s\n" % text)
+
+    def write(self, n):
+        """It has: nothing held it up."""
+        self.order(n)
+        self.n_said += 1
+        until(lambda: os.path.exists(os.path.join(
+            self.talk, str(self.n_said))), "%d lines" % n)
+        self.expected += "".join("%d%s" % (self.BASE + i, self.end)
+                                 for i in range(1, n + 1))
+
+    def chunks(self):
+        answer = self.s.get(self.path + "/logs",
+                            headers={"Accept": "application/x-ndjson"})
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+    def lost(self, chunks=None):
+        """How much; None while not all is told. What is stored and what is
+        lost is, in its order, what was written."""
+        at = lost = 0
+        for chunk in self.chunks() if chunks is None else chunks:
+            n = chunk.get("lost") or len(chunk["text"])
+            if "lost" in chunk:
+                lost += n
+            else:
+                equal(chunk["text"], self.expected[at:at + n], "at", at)
+            at += n
+        return lost if at == len(self.expected) else None
+
+
+def logs_lose_and_say_so(name, **wishes):
+    with Disk(name) as disk:
+        s = disk.s
+        s.pull(ref())
+        c = Counter(s, "log", **wishes)
+        c.write(10)
+        until(lambda: c.lost() == 0, "the first lines")
+        with s.sse(c.path + "/logs?follow=true") as follower:
+            events = [follower.next()]
+            disk.fill()
+            c.write(100000)
+            s.get(c.path)
+            lists_work(s)
+            refused(s, c.path + "/execs?wait=true", {"args": ["sh"]})
+            c.lost()
+            disk.free()
+            c.write(5000)
+            until(lambda: c.lost(), "all that was written, or its loss")
+            check(0 < c.lost() < 100000 * (7 + len(c.end)), c.lost())
+            text = s.get(c.path + "/logs").text
+            check("[%d bytes of output lost]\n" % c.lost() in text or
+                  text.count("bytes of output lost") > 1, text[:2000])
+            c.order("end")
+            events += follower
+        *heard, end = [json.loads(e["data"]) for e in events]
+        equal(c.lost(heard), c.lost(), "lost, as a follower heard")
+        equal((end["exit_status"], end["lost"]), (5, c.lost()))
+        equal(s.wait_task("log")["exit_status"], 5)
+        equal(s.get(c.path).json["lost_bytes"], c.lost())
+        s.delete(N + "/containers/log?force=true")
+        s.stop()
+
+
+@test
+def a_full_disk_under_a_log_loses_output_and_says_so():
+    logs_lose_and_say_so("pipes")
+
+
+@test
+def so_it_does_under_one_that_would_be_rotated():
+    logs_lose_and_say_so("rotated", stdio={"log": {"max_size": 65536,
+                                                   "max_files": 1000}})
+
+
+@test
+def so_it_does_under_a_terminal_s():
+    logs_lose_and_say_so("terminal", terminal=True)
+
+
+@test
+def what_was_lost_to_the_very_end_is_told_by_the_exit():
+    with Disk("end") as disk:
+        s = disk.s
+        s.pull(ref())
+        c = Counter(s, "log")
+        c.write(10)
+        disk.fill()
+        refused(s, "/v1/namespaces", {"name": "new"})
+        disk.fill()  # the reserve, too
+        start = s.revision()
+        c.write(100000)
+        c.order("end")
+        until(lambda: "trying again" in s.log_tail(), "failed attempt")
+        disk.free()
+        equal(s.wait_task("log")["exit_status"], 5)
+        lost = len(c.expected) - len(s.get(c.path + "/output").body)
+        check(lost > 0 and c.lost() in (lost, None), lost, c.lost())
+        equal(s.get(c.path).json["lost_bytes"], lost)
+        event = s.wait_event("/tasks/exit", after=start, container_id="log")
+        equal(event["event"]["lost_bytes"], lost)
+        s.stop()
+
+
 main()
