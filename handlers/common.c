@@ -211,16 +211,3 @@ take_task(struct request *request, struct record_ref *ret_ref,
 		return -1;
 	return id_check("task", ret_ref->key, err);
 }
-
-int
-check_no_fields(struct request *request, struct skiff_error *err)
-{
-	json_t *body;
-
-	if (!request_has_body(request))
-		return 0;
-	if (request_json(request, &body, err) < 0)
-		return -1;
-	json_decode(body, "", NULL, 0, NULL, request_faults(request));
-	return check_faults(request, err);
-}

@@ -66,8 +66,5 @@ int take_filters(struct request *request, const struct filter_field *fields,
 int take_if_match(struct request *request, int64_t *ret_revision,
 		  struct skiff_error *err);
 
-/* An action that knows no field takes no body, or {}. */
-int check_no_fields(struct request *request, struct skiff_error *err);
-
 /* Turns the request's faults into err: 0 when there are none. */
 int check_faults(struct request *request, struct skiff_error *err);

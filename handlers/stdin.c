@@ -139,7 +139,7 @@ close_stdin(struct request *request, struct services *services, bool is_exec,
 	struct task_process who;
 
 	if (take_process(request, is_exec, &who, err) < 0 ||
-	    check_no_fields(request, err) < 0 ||
+	    take_no_fields(request, err) < 0 ||
 	    task_input_end(services->tasks, &who, err) < 0)
 		return -1;
 	*ret = response_empty(204);
