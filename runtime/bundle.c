@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -247,8 +248,8 @@ fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
 	cleanup_free char *config = config_text(request->spec);
 	cleanup_close int bundle_fd = -1;
 
-	if (fs_open_dir(task_fd, "bundle", /* create= */ true, 0700, &bundle_fd,
-			err) < 0 ||
+	if (fs_open_dir(task_fd, SHIM_DIR_BUNDLE, /* create= */ true, 0700,
+			&bundle_fd, err) < 0 ||
 	    fs_mkdir_all(bundle_fd, "rootfs", 0755, err) < 0 ||
 	    fs_mkdir_all(bundle_fd, "etc", 0755, err) < 0 ||
 	    write_generated(bundle_fd, request, err) < 0 ||
@@ -306,23 +307,40 @@ clear_run(const char *task_dir, struct skiff_error *err)
 	return 0;
 }
 
+/* The task's first: the other is found, and removed, by way of it. */
+static int
+make_dirs(const struct bundle_request *request, int *ret_task_fd,
+	  struct skiff_error *err)
+{
+	cleanup_close int task_fd = -1;
+
+	if (fs_remove_tree(AT_FDCWD, request->run_dir, err) < 0 ||
+	    (request->is_renewal
+		 ? clear_run(request->task_dir, err)
+		 : fs_remove_tree(AT_FDCWD, request->task_dir, err)) < 0 ||
+	    make_dir(request->task_dir, err) < 0 ||
+	    make_dir(request->run_dir, err) < 0 ||
+	    fs_open_dir(AT_FDCWD, request->task_dir, /* create= */ false, 0,
+			&task_fd, err) < 0)
+		return err_wrap(err, "task directory");
+	if (symlinkat(request->run_dir, task_fd, SHIM_DIR_RUN) < 0)
+		return err_errno(err, errno, "link to %s", request->run_dir);
+	*ret_task_fd = STEAL_FD(task_fd);
+	return 0;
+}
+
 int
 bundle_make(const struct bundle_request *request, struct skiff_error *err)
 {
 	cleanup_close int task_fd = -1;
 	struct skiff_error ignored = ERROR_INIT;
 
-	if ((request->is_renewal
-		 ? clear_run(request->task_dir, err)
-		 : fs_remove_tree(AT_FDCWD, request->task_dir, err)) < 0 ||
-	    make_dir(request->task_dir, err) < 0 ||
-	    fs_open_dir(AT_FDCWD, request->task_dir, /* create= */ false, 0,
-			&task_fd, err) < 0)
-		return err_wrap(err, "task directory");
-	if (fill(task_fd, request, err) == 0)
+	if (make_dirs(request, &task_fd, err) == 0 &&
+	    fill(task_fd, request, err) == 0)
 		return 0;
 	if (!request->is_renewal)
-		(void)bundle_remove(request->task_dir, &ignored);
+		(void)bundle_remove(request->task_dir, request->run_dir,
+				    &ignored);
 	return -1;
 }
 
@@ -337,12 +355,12 @@ bundle_forget_shim(const char *task_dir, struct skiff_error *err)
 }
 
 int
-bundle_remove(const char *task_dir, struct skiff_error *err)
+bundle_remove_dir(const char *dir, struct skiff_error *err)
 {
-	cleanup_free char *parent = xstrdup(task_dir);
+	cleanup_free char *parent = xstrdup(dir);
 	char *slash = strrchr(parent, '/');
 
-	if (fs_remove_tree(AT_FDCWD, task_dir, err) < 0)
+	if (fs_remove_tree(AT_FDCWD, dir, err) < 0)
 		return err_wrap(err, "task directory");
 	/* Refused, rightly, while the namespace has other tasks. */
 	if (slash) {
@@ -350,4 +368,13 @@ bundle_remove(const char *task_dir, struct skiff_error *err)
 		(void)rmdir(parent);
 	}
 	return 0;
+}
+
+int
+bundle_remove(const char *task_dir, const char *run_dir,
+	      struct skiff_error *err)
+{
+	if (bundle_remove_dir(run_dir, err) < 0)
+		return -1;
+	return bundle_remove_dir(task_dir, err);
 }

@@ -5,28 +5,34 @@
  * A task's directory: what the shim and the runtime need of a container,
  * written before they start.
  *
- *	<task dir>/bundle/config.json	0600
- *	<task dir>/bundle/rootfs/	where the shim mounts
- *	<task dir>/bundle/etc/		generated hosts, hostname, resolv.conf
- *	<task dir>/bundle/init		a link to skiff-init, where it is wished
- *	<task dir>/mounts, mountpoints	SHIM_PROTOCOL.md
- *	<task dir>/boot		the boot of the machine that it was made in
+ *	<task dir>/run		a link to <run dir>, and in that:
+ *	bundle/config.json	0600
+ *	bundle/rootfs/		where the shim mounts
+ *	bundle/etc/		generated hosts, hostname, resolv.conf
+ *	bundle/init		a link to skiff-init, where it is wished
+ *	mounts, mountpoints	SHIM_PROTOCOL.md
+ *	boot			the boot of the machine that it was made in
  *
- * Not synced: a power cut ends the task that they belong to.
+ * None of it is worth anything after a reboot, so it goes where the machine
+ * keeps such things, in memory mostly. What the task leaves (its log, how it
+ * ended, its execs, checkpoints) lies in the task directory itself.
  */
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
+#include "runtime/shim_proto.h"
 
 struct mount;
 
-#define BUNDLE_BOOT "boot"
+#define BUNDLE_BOOT SHIM_DIR_RUN "/boot"
+#define BUNDLE_CONFIG SHIM_DIR_BUNDLE "/config.json"
 
 struct bundle_request {
 	const char *boot_id;	    /* of the machine, now */
 	const char *task_dir;	    /* absolute; its parents are made, 0700 */
+	const char *run_dir;	    /* the same */
 	const json_t *spec;	    /* of the container's document */
 	const json_t *dns;	    /* the same, or NULL */
 	const char *init_path;	    /* of skiff-init */
@@ -46,5 +52,8 @@ int bundle_make(const struct bundle_request *request, struct skiff_error *err);
 
 /* Nobody takes the shim that its directory names for a living one. */
 int bundle_forget_shim(const char *task_dir, struct skiff_error *err);
-/* Removes the directory, and the namespace's when it was the last one. */
-int bundle_remove(const char *task_dir, struct skiff_error *err);
+/* Removes one of the two, and the namespace's when it was the last one. */
+int bundle_remove_dir(const char *dir, struct skiff_error *err);
+/* Both. */
+int bundle_remove(const char *task_dir, const char *run_dir,
+		  struct skiff_error *err);

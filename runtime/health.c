@@ -25,6 +25,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "runtime/bundle.h"
 #include "runtime/spec/health.h"
 #include "runtime/task_internal.h"
 #include "store/record.h"
@@ -291,7 +292,7 @@ conclude(struct task *task, const struct verdict *verdict)
 static int
 write_process(const struct task *task, const char *dir, struct skiff_error *err)
 {
-	cleanup_free char *path = xasprintf("%s/bundle/config.json", task->dir);
+	cleanup_free char *path = xasprintf("%s/" BUNDLE_CONFIG, task->dir);
 	cleanup_json json_t *spec = NULL;
 	cleanup_free char *config = NULL;
 	cleanup_free char *text = NULL;

@@ -23,15 +23,22 @@
 #define SHIM_HEADER_SIZE 12
 #define SHIM_STDIN_MAX 32768 /* data bytes of one SHIM_STDIN */
 
-/* Files that the shim keeps in the task's directory. */
-#define SHIM_FILE_STATE "shim"
+/*
+ * In the task's directory: what is of no use after a reboot, by a link to
+ * where it is lost with it.
+ */
+#define SHIM_DIR_RUN "run"
+/* The OCI bundle, by the daemon. */
+#define SHIM_DIR_BUNDLE SHIM_DIR_RUN "/bundle"
+/* Files that the shim keeps. */
+#define SHIM_FILE_STATE SHIM_DIR_RUN "/shim"
+#define SHIM_FILE_CGROUP SHIM_DIR_RUN "/cgroup"
+#define SHIM_FILE_RUNTIME_LOG SHIM_DIR_RUN "/runtime.log"
 #define SHIM_FILE_EXIT "exit"
-#define SHIM_FILE_PID "pid"
-#define SHIM_FILE_CGROUP "cgroup"
-#define SHIM_FILE_RUNTIME_LOG "runtime.log"
+#define SHIM_FILE_PID "pid" /* init's in SHIM_DIR_RUN */
 /* Files that the daemon puts there first. */
-#define SHIM_FILE_MOUNTS "mounts"
-#define SHIM_FILE_MOUNTPOINTS "mountpoints"
+#define SHIM_FILE_MOUNTS SHIM_DIR_RUN "/mounts"
+#define SHIM_FILE_MOUNTPOINTS SHIM_DIR_RUN "/mountpoints"
 /* Of each exec, execs/ID/; in it are log, pid and exit like the task's. */
 #define SHIM_EXECS_DIR "execs"
 #define SHIM_EXEC_ID_MAX 76

@@ -114,6 +114,7 @@ make_bundle(struct task *task, bool is_renewal, struct task_plan *plan,
 {
 	struct bundle_request bundle = { .boot_id = task->tasks->boot_id,
 					 .task_dir = task->dir,
+					 .run_dir = task->run_dir,
 					 .is_renewal = is_renewal };
 
 	if (task_plan_make(task, plan, err) < 0 ||
@@ -144,7 +145,7 @@ task_spawn(struct task *task, bool is_renewal, struct skiff_error *err)
 	if (spawn_limited(task, json_object_get(plan.container, "spec"), err) ==
 	    0)
 		return 0;
-	if (!is_renewal && bundle_remove(task->dir, &undo) < 0)
+	if (!is_renewal && bundle_remove(task->dir, task->run_dir, &undo) < 0)
 		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
 			    task->id);
 	return -1;
@@ -174,7 +175,7 @@ create_step(struct task *task, char **ret_doc, int64_t *ret_revision,
 
 delete_shim:
 	drop_shim(task);
-	if (bundle_remove(task->dir, &undo) < 0)
+	if (bundle_remove(task->dir, task->run_dir, &undo) < 0)
 		log_failure(LOG_ERROR, &undo, "undo task %s/%s", task->ns,
 			    task->id);
 	return -1;
@@ -414,8 +415,8 @@ tasks_checkpoint_store(const struct tasks *tasks)
 static int
 make_dirs(struct tasks *tasks, struct skiff_error *err)
 {
-	const char *const dirs[] = { tasks->root, tasks->socket_dir,
-				     tasks->runtime_root };
+	const char *const dirs[] = { tasks->root, tasks->run_root,
+				     tasks->socket_dir, tasks->runtime_root };
 
 	if (strlen(tasks->socket_dir) + 1 + SOCKET_NAME_LEN > SOCKET_PATH_MAX)
 		return err_set(err, SKIFF_INVALID_ARGUMENT,
@@ -468,6 +469,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	/* Larger than in any earlier life. */
 	tasks->last_dead = (uint64_t)clock_realtime_ns();
 	tasks->socket_dir = xasprintf("%s/s", options->state);
+	tasks->run_root = xasprintf("%s/tasks", options->state);
 	tasks->runtime_root = xasprintf("%s/runtime", options->state);
 	tasks->shim_path = xstrdup(options->shim_path);
 	tasks->init_path = beside(options->shim_path, "skiff-init");
@@ -517,6 +519,7 @@ tasks_close(struct tasks *tasks)
 	free(tasks->init_path);
 	free(tasks->shim_path);
 	free(tasks->runtime_root);
+	free(tasks->run_root);
 	free(tasks->socket_dir);
 	free(tasks->root);
 	free(tasks->root_path);

@@ -38,24 +38,34 @@ remove_later(struct tasks *tasks, char *path)
 	workpool_add(tasks->pool, /* is_slow= */ true, remove_dead, path);
 }
 
+static int
+discard(struct tasks *tasks, const char *root, const char *dir,
+	struct skiff_error *err)
+{
+	cleanup_free char *dead =
+	    xasprintf("%s/" TASKS_DEAD "/%" PRIu64, root,
+		      atomic_fetch_add(&tasks->last_dead, 1) + 1);
+
+	if (rename(dir, dead) == 0)
+		remove_later(tasks, STEAL_PTR(dead));
+	/* What is left of it, and the namespace's directory. */
+	return bundle_remove_dir(dir, err);
+}
+
 int
 task_discard_dir(struct task *task, struct skiff_error *err)
 {
 	struct tasks *tasks = task->tasks;
-	cleanup_free char *dead =
-	    xasprintf("%s/" TASKS_DEAD "/%" PRIu64, tasks->root,
-		      atomic_fetch_add(&tasks->last_dead, 1) + 1);
 
-	if (rename(task->dir, dead) == 0)
-		remove_later(tasks, STEAL_PTR(dead));
-	/* What is left of it, and the namespace's directory. */
-	return bundle_remove(task->dir, err);
+	if (discard(tasks, tasks->run_root, task->run_dir, err) < 0)
+		return -1;
+	return discard(tasks, tasks->root, task->dir, err);
 }
 
-int
-task_discards_sweep(struct tasks *tasks, struct skiff_error *err)
+static int
+sweep(struct tasks *tasks, const char *root, struct skiff_error *err)
 {
-	cleanup_free char *dir = xasprintf("%s/" TASKS_DEAD, tasks->root);
+	cleanup_free char *dir = xasprintf("%s/" TASKS_DEAD, root);
 	CLEANUP(strv_done) struct strv names = STRV_INIT;
 
 	if (fs_mkdir_all(AT_FDCWD, dir, 0700, err) < 0 ||
@@ -64,4 +74,12 @@ task_discards_sweep(struct tasks *tasks, struct skiff_error *err)
 	for (size_t i = 0; i < names.n; i++)
 		remove_later(tasks, xasprintf("%s/%s", dir, names.items[i]));
 	return 0;
+}
+
+int
+task_discards_sweep(struct tasks *tasks, struct skiff_error *err)
+{
+	if (sweep(tasks, tasks->run_root, err) < 0)
+		return -1;
+	return sweep(tasks, tasks->root, err);
 }

@@ -23,6 +23,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/workpool.h"
+#include "runtime/bundle.h"
 #include "runtime/spec/process.h"
 #include "runtime/spec/rootfs_view.h"
 #include "runtime/spec/spec.h"
@@ -156,7 +157,7 @@ static int
 make_process(const struct task *task, const struct exec_wishes *wishes,
 	     json_t **ret_process, struct skiff_error *err)
 {
-	cleanup_free char *path = xasprintf("%s/bundle/config.json", task->dir);
+	cleanup_free char *path = xasprintf("%s/" BUNDLE_CONFIG, task->dir);
 	CLEANUP(rootfs_view_freep) struct rootfs_view *view = NULL;
 	cleanup_json json_t *spec = NULL;
 	cleanup_free char *text = NULL;

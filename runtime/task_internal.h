@@ -47,7 +47,8 @@ struct task {
 	/* constant: */
 	char *ns;
 	char *id;
-	char *dir; /* absolute */
+	char *dir;     /* absolute, in tasks->root */
+	char *run_dir; /* the same, in tasks->run_root */
 	char *socket;
 	char *runtime_root; /* of its namespace: ids repeat in others */
 	/*
@@ -92,7 +93,8 @@ struct tasks {
 	struct db *db;
 	struct snapshots *snapshots;
 	char *root;			 /* root/tasks */
-	atomic_uint_least64_t last_dead; /* name in root/tasks/.dead */
+	char *run_root;			 /* state/tasks */
+	atomic_uint_least64_t last_dead; /* name in .dead of either */
 	char *socket_dir;		 /* state/s */
 	char *runtime_root;		 /* state/runtime */
 	char *shim_path;
@@ -343,10 +345,10 @@ void task_places_sweep(struct tasks *tasks);
 
 /* --- what deleted tasks leave, runtime/task_discard.c -------------------- */
 
-/* In the tasks' directory; no namespace has such a name. */
+/* Beside the namespaces' directories; none of them has such a name. */
 #define TASKS_DEAD ".dead"
 
-/* The task's directory is gone when this returns, its files a little later. */
+/* The task's directories are gone when this returns, their files later. */
 int task_discard_dir(struct task *task, struct skiff_error *err);
 /* At the start: removes what an earlier life did not. */
 int task_discards_sweep(struct tasks *tasks, struct skiff_error *err);

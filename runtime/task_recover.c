@@ -16,6 +16,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -36,7 +37,10 @@
 
 /* --- the tasks that records name --------------------------------------- */
 
-/* Whether the machine was started since the task's run was made. */
+/*
+ * Whether the machine was started since the task's run was made: the boot
+ * was another, or what a run needs is gone with the state directory.
+ */
 static bool
 is_of_earlier_boot(const struct task *task)
 {
@@ -44,9 +48,11 @@ is_of_earlier_boot(const struct task *task)
 	cleanup_free char *boot_id = NULL;
 	struct skiff_error unread = ERROR_INIT;
 
-	return fs_read_file(AT_FDCWD, path, BOOT_ID_MAX, &boot_id, NULL,
-			    &unread) == 0 &&
-	       strcmp(boot_id, task->tasks->boot_id) != 0;
+	if (fs_read_file(AT_FDCWD, path, BOOT_ID_MAX, &boot_id, NULL, &unread) <
+	    0)
+		return access(task->dir, F_OK) == 0 &&
+		       access(task->run_dir, F_OK) < 0;
+	return strcmp(boot_id, task->tasks->boot_id) != 0;
 }
 
 /*
@@ -273,7 +279,7 @@ remove_orphan(struct tasks *tasks, const char *ns, const char *id,
 	place = task_place(task);
 	if (shim_force_cleanup(&place, deadline_in_ms(CLEANUP_TIMEOUT_MS),
 			       err) < 0 ||
-	    bundle_remove(task->dir, err) < 0)
+	    bundle_remove(task->dir, task->run_dir, err) < 0)
 		return err_wrap(err, "remove unrecorded task %s/%s", ns, id);
 	log_info("task %s/%s was never recorded: removed", ns, id);
 	return 0;

@@ -40,6 +40,7 @@ task_new(struct tasks *tasks, const char *ns, const char *id)
 	task->ns = xstrdup(ns);
 	task->id = xstrdup(id);
 	task->dir = xasprintf("%s/%s/%s", tasks->root, ns, id);
+	task->run_dir = xasprintf("%s/%s/%s", tasks->run_root, ns, id);
 	task->runtime_root = xasprintf("%s/%s", tasks->runtime_root, ns);
 	task->socket = socket_path(tasks, ns, id);
 	lock_init(&task->step, LOCK_RANK_TASK);
@@ -61,6 +62,7 @@ task_free(struct task *task)
 	free(task->rootfs);
 	free(task->socket);
 	free(task->runtime_root);
+	free(task->run_dir);
 	free(task->dir);
 	free(task->id);
 	free(task->ns);

@@ -56,9 +56,10 @@ shim_restore_words(struct shim *shim, struct shim_restore_words *ret)
 {
 	size_t n = 0;
 
-	(void)snprintf(ret->bundle, PATH_MAX, "%s/bundle", shim->task_dir);
-	(void)snprintf(ret->pid_file, PATH_MAX, "%s/" SHIM_FILE_PID,
+	(void)snprintf(ret->bundle, PATH_MAX, "%s/" SHIM_DIR_BUNDLE,
 		       shim->task_dir);
+	(void)snprintf(ret->pid_file, PATH_MAX,
+		       "%s/" SHIM_DIR_RUN "/" SHIM_FILE_PID, shim->task_dir);
 	(void)snprintf(ret->image, PATH_MAX,
 		       "%s/" SHIM_DIR_RESTORE "/" SHIM_DIR_CRIU_STATE,
 		       shim->task_dir);

@@ -197,6 +197,6 @@ shim_undo_create(struct shim *shim)
 	shim_rootfs_unmount(shim);
 	(void)unlink(shim->socket);
 	(void)unlinkat(shim->task_fd, SHIM_FILE_STATE, 0);
-	(void)unlinkat(shim->task_fd, SHIM_FILE_PID, 0);
+	(void)unlinkat(shim->task_fd, SHIM_DIR_RUN "/" SHIM_FILE_PID, 0);
 	(void)unlinkat(shim->task_fd, SHIM_FILE_CGROUP, 0);
 }

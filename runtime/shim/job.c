@@ -46,7 +46,8 @@ shim_job_begin(struct shim *shim, struct shim_connection *connection,
 static void
 log_name(const struct shim *shim, const struct shim_job *job, char name[32])
 {
-	(void)snprintf(name, 32, "runtime.%zu.log", (size_t)(job - shim->jobs));
+	(void)snprintf(name, 32, SHIM_DIR_RUN "/runtime.%zu.log",
+		       (size_t)(job - shim->jobs));
 }
 
 int

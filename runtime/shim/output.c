@@ -75,6 +75,14 @@ shim_output_close_child(struct shim *shim, int child[3])
 }
 
 /* Relative to the task's directory, where the shim is: always short. */
+static void
+name_console(struct shim *shim, const struct shim_process *process,
+	     char name[SHIM_CONSOLE_SIZE])
+{
+	(void)snprintf(name, SHIM_CONSOLE_SIZE, "%sconsole",
+		       shim_process_run_dir(shim, process));
+}
+
 int
 shim_output_listen_console(struct shim *shim, struct shim_process *process,
 			   char name[SHIM_CONSOLE_SIZE], int *ret_fd,
@@ -83,7 +91,7 @@ shim_output_listen_console(struct shim *shim, struct shim_process *process,
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	cleanup_close int fd = -1;
 
-	(void)snprintf(name, SHIM_CONSOLE_SIZE, "%sconsole", process->dir);
+	name_console(shim, process, name);
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", name);
 	(void)unlinkat(shim->task_fd, name, 0);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -130,7 +138,7 @@ shim_output_take_console(struct shim *shim, struct shim_process *process,
 {
 	char name[SHIM_CONSOLE_SIZE];
 
-	(void)snprintf(name, sizeof(name), "%sconsole", process->dir);
+	name_console(shim, process, name);
 	(void)unlinkat(shim->task_fd, name, 0);
 	if (receive_console(listen_fd, &process->console_fd, err) < 0)
 		return -1;

@@ -104,6 +104,12 @@ shim_process_of_pid(struct shim *shim, uint32_t pid)
 	return NULL;
 }
 
+const char *
+shim_process_run_dir(struct shim *shim, const struct shim_process *process)
+{
+	return process == shim_init(shim) ? SHIM_DIR_RUN "/" : process->dir;
+}
+
 static int
 read_pid(struct shim *shim, const struct shim_process *process,
 	 uint64_t *ret_pid, struct skiff_error *err)
@@ -111,7 +117,8 @@ read_pid(struct shim *shim, const struct shim_process *process,
 	char path[SHIM_DIR_SIZE + sizeof(SHIM_FILE_PID)];
 	char text[32];
 
-	(void)snprintf(path, sizeof(path), "%s" SHIM_FILE_PID, process->dir);
+	(void)snprintf(path, sizeof(path), "%s" SHIM_FILE_PID,
+		       shim_process_run_dir(shim, process));
 	if (shim_read_small(shim->task_fd, path, text, sizeof(text), err) < 0)
 		return -1;
 	text[strcspn(text, "\n")] = '\0';

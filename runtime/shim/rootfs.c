@@ -24,7 +24,7 @@
 #include "base/fault.h"
 #include "base/fs.h"
 
-#define ROOTFS "bundle/rootfs"
+#define ROOTFS SHIM_DIR_BUNDLE "/rootfs"
 #define MOUNT_DATA_SIZE 4096 /* the kernel takes one page */
 #define MAX_LINKS 16
 

@@ -77,9 +77,10 @@ run_create(struct shim *shim, const int fds[3], struct skiff_error *err)
 		NULL,
 	};
 
-	(void)snprintf(bundle, sizeof(bundle), "%s/bundle", shim->task_dir);
-	(void)snprintf(pid_file, sizeof(pid_file), "%s/" SHIM_FILE_PID,
+	(void)snprintf(bundle, sizeof(bundle), "%s/" SHIM_DIR_BUNDLE,
 		       shim->task_dir);
+	(void)snprintf(pid_file, sizeof(pid_file),
+		       "%s/" SHIM_DIR_RUN "/" SHIM_FILE_PID, shim->task_dir);
 	return run(shim, words, fds, "runtime_create_failed", err);
 }
 

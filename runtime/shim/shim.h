@@ -240,7 +240,7 @@ extern unsigned char shim_scratch[SHIM_SCRATCH_SIZE];
 /* main.c: gives back the pages of it, and of the stack, that were used. */
 void shim_memory_release(void);
 
-/* rootfs.c: fills bundle/rootfs in a mount namespace of our own. */
+/* rootfs.c: fills the bundle's rootfs in a mount namespace of our own. */
 int shim_rootfs_mount(struct shim *shim, struct skiff_error *err);
 int shim_rootfs_check(struct shim *shim, struct skiff_error *err);
 void shim_rootfs_unmount(struct shim *shim);
@@ -326,7 +326,10 @@ struct shim_process *shim_process_new(struct shim *shim, const char *dir);
 void shim_process_init(struct shim_process *process, const char *dir);
 void shim_process_free(struct shim *shim, struct shim_process *process);
 struct shim_process *shim_process_of_pid(struct shim *shim, uint32_t pid);
-/* Reads the pid file (a name in dir) and takes hold of the process. */
+/* Where what only a run of it needs lies, relative to the task's directory. */
+const char *shim_process_run_dir(struct shim *shim,
+				 const struct shim_process *process);
+/* Reads its pid file and takes hold of the process. */
 int shim_process_adopt(struct shim *shim, struct shim_process *process,
 		       struct skiff_error *err);
 int shim_process_signal(const struct shim_process *process, int signal,

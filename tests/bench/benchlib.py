@@ -8,10 +8,12 @@ here ever fails for being slow.
 import atexit
 import os
 import platform
+import shutil
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -203,8 +205,25 @@ class Http:
 
 # --- the daemon and what it runs ---------------------------------------
 
+def volatile(name):
+    """A path in memory: as /run, where daemons keep what a reboot ends."""
+    global _volatile
+    if not _volatile:
+        _volatile = tempfile.mkdtemp(prefix="skt.", dir="/dev/shm")
+        atexit.register(shutil.rmtree, _volatile, ignore_errors=True)
+    return os.path.join(_volatile, name)
+
+
+_volatile = None
+
+
 class BenchDaemon(Daemon):
-    """As people run it: not at the log level of the tests."""
+    """As people run it: not at the log level of the tests, and its state
+    directory in memory."""
+
+    def __init__(self, name, **more):
+        super().__init__(name, **more)
+        self.state = volatile(name)
 
     def command(self):
         command = super().command()

@@ -13,14 +13,14 @@ class Bare:
         self.d = d
         self.name = name
         self.runtime = shutil.which(runtime)
-        self.bundle = scratch("%s-%s" % (runtime, name))
+        self.bundle = volatile("%s-%s" % (runtime, name))
         self.root = d.state + "/bare"
         made = json.loads(d.http("POST", N + "/containers", {
             "id": name, "image": image, "args": args}))
         if not Bare.files:
             Bare.files = scratch("bare-files")
             d.http("POST", N + "/tasks", {"container": name})
-            shutil.copytree("%s/tasks/default/%s/bundle/etc" %
+            shutil.copytree("%s/tasks/default/%s/run/bundle/etc" %
                             (d.root, name), Bare.files)
             d.http("DELETE", "%s/tasks/%s?force=true" % (N, name))
         os.makedirs(self.bundle + "/rootfs")

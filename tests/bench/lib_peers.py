@@ -23,6 +23,9 @@ class Peer:
         self.name = name
         self.dir = scratch(name)
         os.makedirs(self.dir)
+        for part in ("state", "exec", "run"):
+            os.makedirs(volatile(name) + "/" + part)
+            os.symlink(volatile(name) + "/" + part, self.dir + "/" + part)
         remove_cgroups(cgroup_of(name))  # of a bench that was killed
         self.process = None
 

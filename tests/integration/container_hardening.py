@@ -40,14 +40,14 @@ def bundle(*args, **wishes):
     r = subprocess.run([DRIVER, ROOTFS, task, json.dumps(wishes)],
                        capture_output=True, text=True)
     equal(r.stderr, "")
-    shutil.copytree(ROOTFS, task + "/bundle/rootfs", symlinks=True,
+    shutil.copytree(ROOTFS, task + "/run/bundle/rootfs", symlinks=True,
                     dirs_exist_ok=True)
     return task
 
 
 def remove_cgroups(task):
     """The runtime removes the container's own, not those above."""
-    with open(task + "/bundle/config.json") as f:
+    with open(task + "/run/bundle/config.json") as f:
         path = json.load(f)["linux"]["cgroupsPath"]
     for top in ("/sys/fs/cgroup", *glob.glob("/sys/fs/cgroup/*/")):
         for part in (os.path.dirname(path),
@@ -64,7 +64,7 @@ def run(*args, **wishes):
     name = "skiff-%d-%s" % (os.getpid(), os.path.basename(task))
     try:
         r = subprocess.run([RUNC, "--root", SCRATCH + "/runc", "run",
-                            "--bundle", task + "/bundle", name],
+                            "--bundle", task + "/run/bundle", name],
                            capture_output=True, text=True, timeout=60,
                            stdin=subprocess.DEVNULL)
     finally:
@@ -73,6 +73,7 @@ def run(*args, **wishes):
         remove_cgroups(task)
     equal((r.returncode, r.stderr), (0, ""))
     shutil.rmtree(task)
+    shutil.rmtree(task + ".run")
     return r.stdout
 
 

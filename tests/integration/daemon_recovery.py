@@ -249,11 +249,13 @@ class Machine(Daemon):
                 'mount --bind "$0" /proc/sys/kernel/random/boot_id && '
                 'exec "$@"', path] + super().command()
 
-    def reboot(self):
-        """What ends with a machine: processes, and what /run holds."""
+    def reboot(self, is_run_lost=True):
+        """What ends with a machine: processes, and what /run holds, unless
+        the state directory lies elsewhere."""
         self.kill9()
         until(lambda: not self.kill_all(), "the end of all processes")
-        shutil.rmtree(self.state)
+        if is_run_lost:
+            shutil.rmtree(self.state)
         self.boots += 1
         self.start()
 
@@ -272,7 +274,8 @@ def a_reboot_of_the_machine_settles_tasks_and_policies_go_on():
     with Machine("m") as s:
         name = image(s)
         start = s.revision()
-        s.run("plain", name, ["sleep", "1000"])
+        s.run("plain", name, ["sh", "-c", "echo said; sleep 1000"])
+        until(lambda: s.get(N + "/tasks/plain/logs").text == "said\n", "log")
         s.run("always", name, ["sleep", "1000"], restart_policy="always")
         s.run("lasting", name, ["sleep", "1000"],
               restart_policy="unless-stopped")
@@ -290,6 +293,7 @@ def a_reboot_of_the_machine_settles_tasks_and_policies_go_on():
         s.post(N + "/tasks", {"container": "made"}, expect=201)
         s.reboot()
         equal(s.wait_task("plain")["reason"], "host_reboot")
+        equal(s.get(N + "/tasks/plain/logs").text, "said\n")
         for task in ("always", "lasting", "failing"):
             until_task(s, task, state="running", restart_count=1)
             equal(said(s, start, task),
@@ -310,6 +314,19 @@ def a_reboot_of_the_machine_settles_tasks_and_policies_go_on():
         s.stop()
         equal(processes(s.root, s.state), {})
         s.start()
+
+
+@test
+def a_state_directory_that_outlives_the_machine_brings_nothing_back():
+    with Machine("m") as s:
+        s.run("kept", image(s), ["sh", "-c", "echo said; sleep 1000"])
+        until(lambda: s.get(N + "/tasks/kept/logs").text == "said\n", "log")
+        s.reboot(is_run_lost=False)
+        ended = s.wait_task("kept")
+        equal((ended["exit_status"], ended["reason"]), (137, "host_reboot"))
+        equal(s.get(N + "/tasks/kept/logs").text, "said\n")
+        gone(s, "kept")
+        equal(os.listdir(s.state + "/tasks"), [".dead"])
 
 
 main()

@@ -26,7 +26,7 @@ class Host(Task):
         return self
 
     def prepare(self, name, *args, terminal=False, **edit):
-        with open(self.dir + "/bundle/config.json") as f:
+        with open(self.dir + "/run/bundle/config.json") as f:
             process = json.load(f)["process"]
         process.update(args=list(args), terminal=terminal, **edit)
         os.makedirs(self.place(name), 0o700)

@@ -118,7 +118,8 @@ class Task:
         self.socket = os.path.join(self.top, self.id + ".s")
         self.cgroup = "/skiff-test/" + self.id
         self.terminal, self.stdin, self.log = terminal, stdin, log
-        os.makedirs(os.path.join(self.dir, "bundle"), 0o700)
+        self.run_dir = os.path.join(self.dir, "run")
+        os.makedirs(os.path.join(self.run_dir, "bundle"), 0o700)
         lower = rootfs or os.path.join(self.top, "rootfs")
         self.upper = os.path.join(self.top, "upper", self.id)
         os.makedirs(self.upper + "/fs")
@@ -130,7 +131,7 @@ class Task:
         self.write_bundle(list(args), pid_namespace, edit)
 
     def write_bundle(self, args, pid_namespace, edit):
-        bundle = os.path.join(self.dir, "bundle")
+        bundle = os.path.join(self.run_dir, "bundle")
         subprocess.run([RUNC, "spec"], cwd=bundle, check=True)
         path = os.path.join(bundle, "config.json")
         with open(path) as f:
@@ -148,11 +149,11 @@ class Task:
             edit(config)
         with open(path, "w") as f:
             json.dump(config, f)
-        with open(os.path.join(self.dir, "mounts"), "wb") as f:
+        with open(os.path.join(self.run_dir, "mounts"), "wb") as f:
             for kind, source, options in self.mounts:
                 f.write(b"".join(w.encode() + b"\0"
                                  for w in [kind, source] + options) + b"\0")
-        with open(os.path.join(self.dir, "mountpoints"), "wb") as f:
+        with open(os.path.join(self.run_dir, "mountpoints"), "wb") as f:
             for kind, where in self.mountpoints:
                 f.write((kind + where).encode() + b"\0")
 

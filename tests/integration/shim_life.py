@@ -98,20 +98,20 @@ def init_that_dies_before_the_start_does_not_hang_it():
 @test
 def a_missing_entrypoint_gives_the_runtimes_words_and_leaves_nothing():
     with Task("/no/such/thing") as t:
-        before = sorted(os.listdir(t.dir))
+        before = os.listdir(t.dir) + os.listdir(t.run_dir)
         r = t.refused("spawn")
         equal((r["code"], r["reason"]),
               ("failed_precondition", "executable_not_found"))
         check('exec: "/no/such/thing"' in r["text"], r["text"])
         t.nothing_is_left()
-        left = set(os.listdir(t.dir)) - set(before)
+        left = {*os.listdir(t.dir), *os.listdir(t.run_dir)} - {*before}
         check(left <= {"log", "log.idx", "runtime.log"}, left)
 
 
 @test
 def a_missing_runtime_and_a_bad_bundle_are_told():
     with Task("true") as t:
-        os.unlink(os.path.join(t.dir, "bundle/config.json"))
+        os.unlink(os.path.join(t.dir, "run/bundle/config.json"))
         r = t.refused("spawn")
         equal(r["reason"], "runtime_create_failed")
         check("config.json" in r["text"], r["text"])

@@ -39,7 +39,7 @@ def a_system_directory_that_is_a_symlink_is_refused_before_the_runtime():
             equal((r["code"], r["reason"]),
                   ("failed_precondition", "image_invalid_rootfs"))
             check("/" + name in r["text"], r["text"])
-            check(not os.path.exists(os.path.join(t.dir, "runtime.log")))
+            check(not os.path.exists(os.path.join(t.run_dir, "runtime.log")))
             t.nothing_is_left()
     equal(listing(victim), before)
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/strv.h"
@@ -36,6 +37,7 @@ make(const char *rootfs, const char *task_dir, const char *text,
 	CLEANUP(host_done) struct host host = { 0 };
 	CLEANUP(strv_done) struct strv dirs = STRV_INIT;
 	struct image_config image = { .architecture = (char *)ARCHITECTURE };
+	cleanup_free char *run_dir = xasprintf("%s.run", task_dir);
 	cleanup_json json_t *body = NULL;
 	cleanup_json json_t *spec = NULL;
 
@@ -62,6 +64,7 @@ make(const char *rootfs, const char *task_dir, const char *text,
 		return -1;
 	return bundle_make(&(struct bundle_request){ .boot_id = "none",
 						     .task_dir = task_dir,
+						     .run_dir = run_dir,
 						     .spec = spec },
 			   err);
 }
