@@ -93,6 +93,97 @@ def a_created_task_of_crun_waits_for_its_start():
 
 
 @test
+def crun_is_started_through_its_fifo():
+    """Without a program: it is told by a byte, and asked by nobody else."""
+    s = plain()
+    os.mkdir(scratch("noting"))
+    path, notes = scratch("noting/crun"), scratch("crun-notes")
+    with open(path, "w") as f:
+        f.write("#!/bin/sh\necho \"$@\" >>%s\nexec %s \"$@\"\n" % (
+            notes, shutil.which("crun")))
+    os.chmod(path, 0o755)
+    s.post(N + "/containers", {"id": "fifo", "image": image(s),
+                               "runtime": {"name": path},
+                               "args": ["sh", "-c", "echo on; exit 4"]},
+           expect=201)
+    s.post(N + "/tasks", {"container": "fifo"}, expect=201)
+    fifo = s.state + "/runtime/default/fifo/exec.fifo"
+    check(stat.S_ISFIFO(os.stat(fifo).st_mode))
+    s.post(N + "/tasks/fifo/start")
+    check(not os.path.exists(fifo))
+    equal(s.wait_task("fifo")["exit_status"], 4)
+    equal(log(s, "fifo"), "on\n")
+    remove(s, "fifo")
+
+    def verbs():
+        with open(notes) as f:
+            return [next(w for w in line.split() if w in (
+                "create", "start", "delete", "kill", "state", "exec"))
+                for line in f]
+    equal((verbs()[0], verbs().count("start")), ("create", 0))
+    # Where the FIFO is gone its command says why.
+    s.post(N + "/containers", {"id": "gone", "image": image(s),
+                               "runtime": {"name": path}, "args": ["true"]},
+           expect=201)
+    s.post(N + "/tasks", {"container": "gone"}, expect=201)
+    os.unlink(s.state + "/runtime/default/gone/exec.fifo")
+    problem = s.post(N + "/tasks/gone/start", expect=None)
+    check(problem.status >= 400, problem)
+    equal(problem.json["reason"], "runtime_start_failed")
+    equal(verbs().count("start"), 1)
+    remove(s, "gone")
+
+
+@test
+def crun_executes_as_other_users():
+    s = plain()
+    s.run("x", image(s), ["sleep", "1000"], runtime=CRUN)
+
+    def told(args, **wishes):
+        return s.post(N + "/tasks/x/execs?wait=true",
+                      dict(wishes, args=args)).json
+    show = ["sh", "-c", "id -u; id -g; id -G; echo $HOME; pwd; "
+            "grep CapEff /proc/self/status; exit 5"]
+    for user, wanted in (
+            ("alice", ["1000", "1000", "1000", "100", "/home/alice"]),
+            ("1000:7", ["1000", "7", "7", "/home/alice"]),
+            ("4321", ["4321", "0", "0", "/"])):
+        got = told(show, user=user, cwd="/tmp")
+        equal((got["exit_status"], got["stdout"].split()),
+              (5, wanted + ["/tmp", "CapEff:", "0" * 16]), user)
+    got = told(["sh", "-c", "tty; id -u; exit 6"], user="alice",
+               terminal=True)
+    equal((got["exit_status"], got["stdout"].split()),
+          (6, ["/dev/pts/0", "1000"]))
+    # What only root may read, alice may not.
+    got = told(["ls", "/root"], user="alice")
+    equal(got["exit_status"], 1)
+    check("Permission denied" in got["stderr"], got)
+    got = s.post(N + "/tasks/x/execs?wait=true",
+                 {"args": ["/no/such"], "user": "alice"}, expect=409).json
+    equal(got["reason"], "executable_not_found")
+    remove(s, "x")
+
+
+@test
+def crun_takes_the_wishes_for_init_and_namespaces():
+    s = plain()
+    s.run("a", image(s), ["sleep", "1000"], runtime=CRUN, init=True)
+    s.run("b", image(s), ["sh", "-c", "echo $PPID; cat /proc/1/comm; id -G; "
+                          "readlink /proc/self/ns/ipc; exit 9"],
+          runtime=CRUN, init=True, pid="container:a", ipc="host",
+          group_add=["7"])
+    equal(s.wait_task("b")["exit_status"], 9)
+    ppid, first, groups, ipc = log(s, "b").splitlines()
+    check(ppid != "1", ppid)
+    equal((first, groups, ipc), ("init", "0 7", os.readlink(
+        "/proc/self/ns/ipc")))
+    s.post(N + "/tasks/a/kill", {"signal": "TERM"})
+    equal(s.wait_task("a")["exit_status"], 143)
+    remove(s, "a", "b")
+
+
+@test
 def crun_keeps_limits_terminals_and_users():
     s = plain()
     s.run("l", image(s), ["sh", "-c", "id -u; tty; ulimit -n; "
