@@ -33,8 +33,8 @@
 
 /* --- generated files -------------------------------------------------- */
 
-static bool
-has_namespace(const json_t *spec, const char *type)
+static const json_t *
+find_namespace(const json_t *spec, const char *type)
 {
 	const json_t *list =
 	    json_object_get(json_object_get(spec, "linux"), "namespaces");
@@ -43,8 +43,23 @@ has_namespace(const json_t *spec, const char *type)
 
 	json_array_foreach (list, i, item)
 		if (strcmp(json_get_text(item, "type"), type) == 0)
-			return true;
-	return false;
+			return item;
+	return NULL;
+}
+
+static bool
+has_namespace(const json_t *spec, const char *type)
+{
+	return find_namespace(spec, type) != NULL;
+}
+
+/* A new one, not one that is somewhere already. */
+static bool
+has_own_namespace(const json_t *spec, const char *type)
+{
+	const json_t *item = find_namespace(spec, type);
+
+	return item && !*json_get_text(item, "path");
 }
 
 static void
@@ -226,26 +241,51 @@ write_mounts(int task_fd, const struct bundle_request *request,
 
 /* --- the directory ---------------------------------------------------- */
 
+/* See runtime/shim/network.c. */
+static json_t *
+network_hook(const char *shim_path, const json_t *spec)
+{
+	const json_t *sysctls =
+	    json_object_get(json_object_get(spec, "linux"), "sysctl");
+	json_t *args = json_pack("[s, s]", "skiff-shim", "--network");
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)sysctls, key, value)
+		if (strncmp(key, "net.", strlen("net.")) == 0) {
+			cleanup_free char *setting =
+			    xasprintf("%s=%s", key, json_string_value(value));
+
+			(void)json_array_append_new(args, json_string(setting));
+		}
+	return json_pack("{s:[{s:s, s:o}]}", "createRuntime", "path", shim_path,
+			 "args", args);
+}
+
 /* The runtime finds every root filesystem where the shim has mounted it. */
 static char *
-config_text(const json_t *spec)
+config_text(const struct bundle_request *request)
 {
-	cleanup_json json_t *root = NULL;
-	cleanup_json json_t *copy = NULL;
+	const json_t *spec = request->spec;
+	cleanup_json json_t *copy = json_copy((json_t *)spec);
 
-	if (!spec_own_root(spec))
-		return json_text(spec);
-	copy = json_copy((json_t *)spec);
-	root = json_copy(json_object_get(spec, "root"));
-	json_set_text(root, "path", SPEC_ROOT);
-	(void)json_object_set(copy, "root", root);
+	if (spec_own_root(spec)) {
+		json_t *root = json_copy(json_object_get(spec, "root"));
+
+		json_set_text(root, "path", SPEC_ROOT);
+		(void)json_object_set_new(copy, "root", root);
+	}
+	if (request->network_hook && has_own_namespace(spec, "network"))
+		(void)json_object_set_new(copy, "hooks",
+					  network_hook(request->network_hook,
+						       spec));
 	return json_text(copy);
 }
 
 static int
 fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
 {
-	cleanup_free char *config = config_text(request->spec);
+	cleanup_free char *config = config_text(request);
 	cleanup_close int bundle_fd = -1;
 
 	if (fs_open_dir(task_fd, SHIM_DIR_BUNDLE, /* create= */ true, 0700,

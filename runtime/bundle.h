@@ -30,12 +30,14 @@ struct mount;
 #define BUNDLE_CONFIG SHIM_DIR_BUNDLE "/config.json"
 
 struct bundle_request {
-	const char *boot_id;	    /* of the machine, now */
-	const char *task_dir;	    /* absolute; its parents are made, 0700 */
-	const char *run_dir;	    /* the same */
-	const json_t *spec;	    /* of the container's document */
-	const json_t *dns;	    /* the same, or NULL */
-	const char *init_path;	    /* of skiff-init */
+	const char *boot_id;   /* of the machine, now */
+	const char *task_dir;  /* absolute; its parents are made, 0700 */
+	const char *run_dir;   /* the same */
+	const json_t *spec;    /* of the container's document */
+	const json_t *dns;     /* the same, or NULL */
+	const char *init_path; /* of skiff-init */
+	/* Of skiff-shim, for a hook that sets up the network; or NULL. */
+	const char *network_hook;
 	const struct mount *mounts; /* of its snapshot */
 	size_t n_mounts;
 	bool is_renewal; /* another run in a directory that is there */

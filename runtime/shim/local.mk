@@ -16,6 +16,7 @@ skiff_shim_SOURCES = \
 	%D%/job.c \
 	%D%/log.c \
 	%D%/loop.c \
+	%D%/network.c \
 	%D%/output.c \
 	%D%/process.c \
 	%D%/reap.c \

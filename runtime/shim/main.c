@@ -284,6 +284,8 @@ main(int argc, char **argv)
 {
 	struct shim *shim = &the_shim;
 
+	if (argc > 1 && strcmp(argv[1], "--network") == 0)
+		return shim_network_main(argv + 2);
 	init_shim(shim);
 	if (!parse_arguments(shim, argc, argv)) {
 		(void)fprintf(
@@ -294,7 +296,9 @@ main(int argc, char **argv)
 		    "	[--terminal] [--stdin] [--no-log] [--log-size N]\n"
 		    "	[--log-files N] [--in PATH] [--out PATH] [--err PATH]\n"
 		    "	[--restore FLAGS] [--criu-dir DIR] TASK_DIR\n"
-		    "Started by skiffd, with a pipe as descriptor 3.\n");
+		    "Started by skiffd, with a pipe as descriptor 3.\n"
+		    "       skiff-shim --network [NAME=VALUE]...\n"
+		    "Started by runc, for a container that is restored.\n");
 		return EXIT_USAGE;
 	}
 	if (begin(shim) < 0)

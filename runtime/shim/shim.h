@@ -20,6 +20,7 @@
  * process.c    the table of processes, their end and its record
  * exec.c       EXEC_START and its like
  * checkpoint.c CHECKPOINT and its end, what a restore is told
+ * network.c    a restored container's, as a hook: a program of its own
  * init.c       what is init's alone: cgroups, namespaces, OOM counter
  * reap.c       children that ended
  * log.c        a log and its index
@@ -463,6 +464,9 @@ int shim_stdio_close(struct shim_process *process, struct skiff_error *err);
  */
 int shim_stdio_serve(struct shim *shim, const struct shim_message *m,
 		     int *ret_passed, struct skiff_error *err);
+
+/* network.c: as a hook of the runtime, in place of all the rest. */
+int shim_network_main(char **settings);
 
 /* files.c */
 /* fs_replace_file() without its allocation; names in the task's directory. */

@@ -227,6 +227,64 @@ def what_criu_cannot_dump_is_told_in_its_words():
     remove(s, "tcp")
 
 
+def talker():
+    """A directory with a program whose two processes talk over TCP."""
+    path = scratch("talk")
+    if not os.path.exists(path):
+        os.mkdir(path)
+        subprocess.run(os.environ.get("CC", "gcc").split() +
+                       ["-static", "-O1", "-o", path + "/talk",
+                        HERE + "/tcp_talk.c"], check=True)
+    return path
+
+
+@test
+def a_connection_is_kept_if_asked():
+    with Daemon("sockets", args=["--criu", criu_for_sockets()]) as s:
+        s.run("kept", image(s), ["/talk/talk"], mounts=[
+            {"type": "bind", "source": talker(), "target": "/talk",
+             "options": ["ro"]}])
+        counts_on(s, "kept", 2)
+        problem = checkpoint(s, "kept", expect=409, name="cp/kept:0")
+        check("tcp-established" in problem["detail"], problem["detail"])
+        # It goes on after the refusal, and after a dump that it survives.
+        n = counts_on(s, "kept", count(s, "kept") + 2)
+        checkpoint(s, "kept", name="cp/kept:1", tcp_established=True)
+        counts_on(s, "kept", n + 2)
+        checkpoint(s, "kept", name="cp/kept:2", tcp_established=True,
+                   exit=True)
+        s.wait_task("kept")
+        n = count(s, "kept")
+        remove(s, "kept")
+        s.post(N + "/containers?start=true", {"checkpoint": "cp/kept:2"},
+               expect=201)
+        counts_on(s, "kept", n + 2)
+        remove(s, "kept")
+
+
+@test
+def its_network_is_as_that_of_a_new_one():
+    s = daemon()
+    show = ["sh", "-c", "cat /sys/class/net/lo/flags; cd /proc/sys/net/ipv4; "
+            "cat ping_group_range ip_forward; ls /sys/class/net"]
+
+    def shown():
+        return s.post(N + "/tasks/net/execs?wait=true",
+                      {"args": show}).json["stdout"].split()
+    s.run("net", image(s), COUNTER, sysctls={"net.ipv4.ip_forward": "1"})
+    was = shown()
+    check(int(was[0], 16) & 1 and was[3] == "1", was)
+    checkpoint(s, "net", name="cp/net:1", exit=True)
+    s.wait_task("net")
+    s.delete(N + "/tasks/net", expect=200)
+    restore(s, "net", "cp/net:1")
+    equal(shown(), was)
+    # What else is in the bundle of a restore is nobody's to ask for.
+    spec = s.get(N + "/containers/net").json["spec"]
+    check("hooks" not in spec, spec)
+    remove(s, "net")
+
+
 @test
 def its_config_makes_a_container_that_it_fits():
     s = daemon()

@@ -9,26 +9,45 @@ COUNTER = ["sh", "-c", "echo begun > /file; i=0; while sleep 0.05; do "
 _criu = None
 
 
+def get_criu(directory, *suites):
+    """Its path, or a Skip that says why there is none."""
+    got = subprocess.run(
+        [os.path.join(SRC, "tests", "get_criu"),
+         os.path.join(BUILD, "tests", directory), *suites],
+        capture_output=True, text=True)
+    why = got.stderr.strip().splitlines()
+    if got.returncode != 0:
+        return Skip(why[-1] if why else "no criu")
+    path = got.stdout.strip()
+    good = subprocess.run([path, "check"], capture_output=True, text=True)
+    if good.returncode != 0:
+        return Skip("criu check: " + good.stderr.strip()[-200:])
+    return path
+
+
 def criu():
     """A criu that works on this kernel, of a newer Debian; or a skip."""
     global _criu
     if _criu is None:
-        got = subprocess.run(
-            [os.path.join(SRC, "tests", "get_criu"),
-             os.path.join(BUILD, "tests", "criu")],
-            capture_output=True, text=True)
-        _criu = got.stdout.strip()
-        why = got.stderr.strip().splitlines()
-        if got.returncode != 0:
-            _criu = Skip(why[-1] if why else "no criu")
-        else:
-            good = subprocess.run([_criu, "check"], capture_output=True,
-                                  text=True)
-            if good.returncode != 0:
-                _criu = Skip("criu check: " + good.stderr.strip()[-200:])
+        _criu = get_criu("criu")
     if isinstance(_criu, Skip):
         raise _criu
     return _criu
+
+
+def criu_for_sockets():
+    """From 6.16 on the kernel knows options of sockets no more that criu
+    before 4.2 asks for."""
+    with socket.socket(socket.AF_INET) as s:
+        try:
+            s.getsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED)
+            return criu()
+        except OSError:
+            pass
+    newer = get_criu("criu-sid", "sid")
+    if isinstance(newer, Skip):
+        raise newer
+    return newer
 
 
 def has_criu():

@@ -66,7 +66,7 @@ integration_tests += \
 	%D%/failpoints_walk.py \
 	%D%/faults_full_disk.py \
 	%D%/faults_kill9.py
-dist_noinst_DATA += %D%/lib_checkpoint.py %D%/lib_faults.py
+dist_noinst_DATA += %D%/lib_checkpoint.py %D%/lib_faults.py %D%/tcp_talk.c
 
 dist_noinst_DATA += %D%/lib_tasks.py
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
