@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-BUILD = os.environ.get("SKIFF_BUILD", ".")
+BUILD = os.path.abspath(os.environ.get("SKIFF_BUILD", "."))
 
 
 class Toy:

@@ -22,7 +22,7 @@ import tempfile
 import zlib
 
 OCI = "application/vnd.oci.image.layer.v1.tar"
-BUILD = os.environ.get("SKIFF_BUILD", ".")
+BUILD = os.path.abspath(os.environ.get("SKIFF_BUILD", "."))
 TOOL = os.path.join(BUILD, "tests/unit/layer_apply_tool")
 
 

@@ -9,6 +9,7 @@ Whatever names the root or the state directory is the daemon's: mounts of
 any mount namespace, processes, sockets. Cgroups are found by the name that
 the daemon makes of its root.
 """
+import glob
 import hashlib
 import json
 import os
@@ -41,6 +42,8 @@ def _mounts(root, state, of="self"):
 def processes(root, state):
     """{pid: command line} of daemon, shims and containers."""
     ours = os.readlink("/proc/self/ns/mnt")
+    # What the host itself shows, every shim of other daemons shows, too.
+    common = set(_mounts(root, state))
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         command = _read("/proc/%s/cmdline" % pid).replace("\0", " ").strip()
@@ -50,7 +53,7 @@ def processes(root, state):
         if not mine:
             try:
                 mine = (os.readlink("/proc/%s/ns/mnt" % pid) != ours and
-                        bool(_mounts(root, state, pid)))
+                        not common.issuperset(_mounts(root, state, pid)))
             except OSError:
                 mine = False
         if mine:
@@ -137,10 +140,13 @@ def picture(root, state, but_tables=("event", "sqlite_sequence")):
     }
 
 
-def _is_ours(cgroup, root):
+def _cgroup_name(root):
     """A daemon names its cgroups for its root; others may run beside it."""
-    name = "skiff-" + hashlib.sha256(root.encode()).hexdigest()[:8]
-    return name in cgroup.split("/")
+    return "skiff-" + hashlib.sha256(root.encode()).hexdigest()[:8]
+
+
+def _is_ours(cgroup, root):
+    return _cgroup_name(root) in cgroup.split("/")
 
 
 def differences(before, after):
@@ -177,40 +183,29 @@ def wipe(root, state):
         left = processes(root, state)
         if not left:
             break
-        mine = {p: open_cgroups(p) for p in _descendants(left)
-                if p != os.getpid()}
-        for pid in mine:
+        for pid in _descendants(left) - {os.getpid()}:
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass
         time.sleep(0.02)
-        for paths in mine.values():
-            for path in paths:
-                _remove_cgroup(path)
+    _remove_cgroups(root)
     for target in sorted(_mounts(root, state), reverse=True):
         subprocess.run(["umount", "-l", target], capture_output=True)
     shutil.rmtree(root, ignore_errors=True)
     shutil.rmtree(state, ignore_errors=True)
 
 
-def open_cgroups(pid):
-    """Directories of the process's cgroups that are named for Skiff."""
-    found = []
-    for line in _read("/proc/%d/cgroup" % pid).splitlines():
-        _, controllers, path = line.split(":", 2)
-        if "skiff" in path:
-            name = controllers.replace("name=", "") or "unified"
-            for part in [name] + name.split(",") + [""]:
-                found.append(os.path.join(CGROUPS, part) + path)
-    return found
-
-
-def _remove_cgroup(path):
-    try:
-        os.rmdir(path)
-    except OSError:
-        pass
+def _remove_cgroups(root):
+    """In all hierarchies; what processes are in stays, and is seen."""
+    name = _cgroup_name(root)
+    for top in [CGROUPS] + glob.glob(CGROUPS + "/*"):
+        for directory, _, _ in os.walk(os.path.join(top, name),
+                                       topdown=False):
+            try:
+                os.rmdir(directory)
+            except OSError:
+                pass
 
 
 if __name__ == "__main__":  # lib.sh: lib_picture.py wipe|show ROOT STATE

@@ -50,7 +50,7 @@ from lib_registry import Registry  # noqa
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SRC = os.environ.get("SKIFF_SRC") or os.path.dirname(os.path.dirname(HERE))
-BUILD = os.environ.get("SKIFF_BUILD") or SRC
+BUILD = os.path.abspath(os.environ.get("SKIFF_BUILD") or SRC)
 TEST_SECONDS = int(os.environ.get("SKIFF_TEST_SECONDS", "180"))
 # The sanitizers and a busy machine are slow; a deadline is no measurement.
 DEADLINE = 30.0
