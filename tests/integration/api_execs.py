@@ -381,7 +381,7 @@ def a_daemon_that_comes_back_knows_them_all():
         b.s.kill9()
         os.mkdir(stray)
         upper = glob.glob(b.s.root + "/snapshots/overlay/*/fs")
-        pid = int(open(os.path.join(b.place(), "../pid")).read())
+        pid = int(open(os.path.join(b.place(), "../run/pid")).read())
         open("/proc/%d/root/tmp/go" % pid, "w").close()
         check(upper)
         for name in ("ends", "goes"):
@@ -409,7 +409,7 @@ def execs_of_a_shim_that_died_are_lost_with_their_task():
     with Box() as b:
         after = b.s.revision()
         b.add("e1", *SLEEP, query="?start=true")
-        with open(os.path.join(b.place(), "../shim")) as f:
+        with open(os.path.join(b.place(), "../run/shim")) as f:
             shim = int(f.read().split("shim_pid ")[1].split()[0])
         os.kill(shim, 9)
         equal(b.wait("e1")["exit_status"], 137)
@@ -422,7 +422,7 @@ def execs_of_a_shim_that_died_are_lost_with_their_task():
 def counted(b):
     """What thousands of execs must not leave."""
     s = b.s
-    with open(os.path.join(b.place(), "../shim")) as f:
+    with open(os.path.join(b.place(), "../run/shim")) as f:
         shim = int(f.read().split("shim_pid ")[1].split()[0])
 
     def fds(pid):
