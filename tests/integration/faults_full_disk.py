@@ -291,6 +291,7 @@ def what_was_lost_to_the_very_end_is_told_by_the_exit():
         equal(s.get(c.path).json["lost_bytes"], lost)
         event = s.wait_event("/tasks/exit", after=start, container_id="log")
         equal(event["event"]["lost_bytes"], lost)
+        s.delete(N + "/containers/log?force=true")
         s.stop()
 
 
