@@ -65,7 +65,7 @@ integration_tests += \
 	%D%/checkpoint.py %D%/checkpoint_faults.py \
 	%D%/failpoints_walk.py \
 	%D%/faults_full_disk.py \
-	%D%/faults_kill9.py
+	%D%/faults_kill9.py %D%/pid_reuse.py
 dist_noinst_DATA += %D%/lib_checkpoint.py %D%/lib_faults.py %D%/tcp_talk.c
 
 dist_noinst_DATA += %D%/lib_tasks.py
