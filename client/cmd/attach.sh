@@ -51,8 +51,8 @@ cmd_attach()
 	fi
 	log_end
 	session_open "$session" "$terminal" "$interactive"
-	session_resize
 	session_follow "$offset"
+	session_redraw
 	session_feed
 	session_wait
 	[ ! -e "$tmp/detached" ] || return 0

@@ -39,8 +39,9 @@ cmd_exec()
 	session=$execs/$(jq -r '.id | @uri' "$reply")
 	session_open "$session" "$terminal" "$interactive"
 	session_first_size || exec_fail
-	session_follow 0
+	# Only now: of what cannot be run the runtime writes there, too.
 	http_try POST "$session/start" || exec_fail
+	session_follow 0
 	session_feed
 	session_wait
 	if [ -e "$tmp/detached" ]; then

@@ -130,7 +130,7 @@ ps_table()
 {
 	jq -r --argjson width "$width" "$jq_library"'[.id, (.image | text),
 	    ((.args // .spec.process.args // []) | join(" ") |
-		if length > $width then .[0:$width - 1] + "…" else . end | text),
+		if length > $width then .[0:$width - 3] + "..." else . end | text),
 	    (.created_at | age),
 	    (.task.state // "no task") + (.task.health.status |
 		if . then " (\(.))" else "" end),

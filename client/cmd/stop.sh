@@ -20,7 +20,13 @@ cmd_stop()
 	each_container stop_container "$@"
 }
 
+# What was never started has nothing to be stopped.
 stop_container()
 {
-	http_try POST "$namespace_path/tasks/$1/stop" "$body"
+	http_try POST "$namespace_path/tasks/$1/stop" "$body" && return
+	[ "$http_status" = 404 ] || return 1
+	cp "$reply" "$tmp/problem"
+	http_try GET "$namespace_path/containers/$1" && return
+	mv "$tmp/problem" "$reply"
+	return 1
 }

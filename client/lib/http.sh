@@ -140,9 +140,38 @@ advice()
 		problem_field '.detail | capture("mount source (?<path>/.*): not found") |
 			"Try: mkdir -p \(.path | @sh)"'
 		;;
-	not_found*' container' | not_found*' task') echo "Try: skiff ps -a" ;;
+	already_exists*' container')
+		echo "Try: skiff rm $(problem_field .object.id | neutral)," \
+		    "or another --name"
+		;;
+	*' task_state '*) advice_of_state ;;
+	not_found*' task') advice_without_task ;;
+	not_found*' container') echo "Try: skiff ps -a" ;;
 	not_found*' image') echo "Try: skiff images ls, or skiff pull" ;;
 	esac
+}
+
+# advice_of_state: what comes before what was refused.
+advice_of_state()
+{
+	advised=$(problem_field .object.id | neutral)
+	case $verb:$(problem_field .state) in
+	start:* | restart:* | pause:paus* | resume:*) ;;
+	*:stopped | *:created) echo "Try: skiff start $advised" ;;
+	*:paus*) echo "Try: skiff resume $advised" ;;
+	esac
+}
+
+# advice_without_task: the container may be there all the same.
+advice_without_task()
+{
+	advised=$(problem_field .object.id)
+	if [ -n "$advised" ] &&
+	    http_try GET "$namespace_path/containers/$(uri "$advised")"; then
+		echo "Try: skiff start $advised" | neutral
+	else
+		echo "Try: skiff ps -a"
+	fi
 }
 
 # problem_field FILTER: a field of the problem in $reply, or nothing.

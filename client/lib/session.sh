@@ -82,6 +82,17 @@ session_resize()
 	    http_background POST resize "$(tty_size)"
 }
 
+# session_redraw: another size for a moment, upon which a shell shows its
+# prompt again and an editor its page; one that has just been detached from
+# would show nothing until a key is typed.
+session_redraw()
+{
+	if [ -n "$session_terminal" ] && [ -t 3 ]; then
+		http_try POST "$session/resize" "$(tty_size 1)" || return 0
+		http_try POST "$session/resize" "$(tty_size)" || :
+	fi
+}
+
 # session_first_size: before the process starts, so that it never sees
 # another. False with the problem in $reply.
 session_first_size()
@@ -151,6 +162,7 @@ session_wait()
 	followers=
 	if [ -e "$tmp/detached" ]; then
 		session_close
+		[ -z "$session_terminal" ] || echo >&2
 		echo "skiff: detached" >&2
 		return
 	fi

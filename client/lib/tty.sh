@@ -20,15 +20,16 @@ tty_restore()
 	saved_tty=
 }
 
-# tty_size: as the API takes it.
+# tty_size [MORE]: as the API takes it, with so many rows more.
 tty_size()
 {
+	more=${1-0}
 	# shellcheck disable=SC2046 # rows and columns
 	set -- $(stty size <&3 2>/dev/null)
 	if [ "${1:-0}" = 0 ] || [ "${2:-0}" = 0 ]; then
 		set -- 24 80
 	fi
-	printf '{"width":%d,"height":%d}' "$2" "$1"
+	printf '{"width":%d,"height":%d}' "$2" "$(($1 + more))"
 }
 
 # tty_watch: a process that lives as long as descriptor 9 is open. When the

@@ -17,6 +17,10 @@ is "but when its state is asked for" "$(skiff ps -qf status=created)" box
 is "or the last one" "$(skiff ps -ql)" box
 output=$(skiff create --name box "$ref" 2>&1)
 is "the same name again: status 1" $? 1
+like "with what to do" "$output" 'Try: skiff rm box, or another --name'
+like "logs of one that never ran" "$(skiff logs box 2>&1)" \
+    'Try: skiff start box'
+is "stop of one that never ran" "$(skiff stop box)" box
 is "label without more shows the labels" "$(skiff label box)" "a=b"
 ok "label sets and removes" skiff label box c=d=e a=
 is "which is seen" "$(skiff label box)" "c=d=e"
@@ -100,6 +104,8 @@ is "stop -t ends the deaf" "$(skiff stop -t 0 deaf)" deaf
 is "by SIGKILL" "$(skiff wait deaf)" 137
 output=$(skiff stop none deaf 2>&1 >/dev/null)
 is "stop of one that is not there: status 1" $? 1
+like "exec in one that has ended says what to do" \
+    "$(skiff exec deaf true 2>&1)" 'Try: skiff start deaf'
 is "rm of several" "$(skiff rm deaf)" deaf
 
 skiff run -d --name well --health-cmd true --health-interval 1s "$ref" \

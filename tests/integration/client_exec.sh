@@ -30,6 +30,7 @@ is "a signal that ends it" $? 137
 output=$(skiff exec box /no/such/program 2>&1)
 is "a program that is not there: status 127" $? 127
 like "which is said" "$output" '^skiff: .*/no/such/program'
+is "once" "$(printf '%s\n' "$output" | wc -l)" 1
 output=$(skiff exec box /etc 2>&1)
 is "what is no program: status 126" $? 126
 output=$(skiff exec none true 2>&1)
@@ -48,5 +49,8 @@ until_true 30 "$SKIFF_SRC/client/skiff" exec box test -e /tmp/ready
 kill -TERM $client
 wait $client
 is "signals are passed on" $? 9
+skiff pause box >/dev/null
+like "of one that is paused it says what to do" "$(skiff exec box true 2>&1)" \
+    'Try: skiff resume box'
 is "rm -f" "$(skiff rm -f box)" box
 finish

@@ -157,6 +157,22 @@ def detached_and_attached_again():
 
 
 @test
+def a_prompt_is_shown_again_to_who_attaches():
+    with terminal("run", "-it", "--name", "prompt", reference(), "sh") as t:
+        t.expect("/ # ")
+        t.type("\x10\x11")
+        # What follows does not stand behind the prompt.
+        t.expect(r"\r\nskiff: detached\r\n")
+        equal(t.wait(), 0)
+    with terminal("attach", "prompt", rows=31, columns=91) as t:
+        t.expect("/ # ")
+        t.type("stty size; exit 4\r")
+        t.expect(r"\n31 91\r\n")
+        equal(t.wait(), 4)
+    skiff("rm", "prompt", check=True)
+
+
+@test
 def run_rm_that_is_detached_goes_away_in_the_end():
     with terminal("run", "-it", "--rm", "--name", "later", reference(),
                   "sh", "-c", "echo ready; exec cat") as t:
