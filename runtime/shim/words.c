@@ -173,6 +173,8 @@ reason_of(const char *words, const char *otherwise)
 	    (strstr(words, "exec: \"") &&
 	     (strstr(words, "no such file or directory") ||
 	      strstr(words, "permission denied") ||
+	      strstr(words, "not a directory") ||
+	      strstr(words, "too many levels of symbolic links") ||
 	      strstr(words, "is a directory"))))
 		return "executable_not_found";
 	if (strcasestr(words, "argument list too long"))

@@ -20,6 +20,9 @@ integration_tests += %D%/unpack_bombs.py %D%/unpack_hostile.py \
 FAST_TESTS += %D%/unpack_hostile.py %D%/unpack_odd.py
 dist_noinst_DATA += %D%/lib_layers.py
 
+# What others have seen images and containers do to their hosts.
+integration_tests += %D%/hostile_containers.py
+
 # Many clients in each other's way.
 integration_tests += %D%/stress_tasks.py
 
