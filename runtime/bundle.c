@@ -239,6 +239,17 @@ write_mounts(int task_fd, const struct bundle_request *request,
 	return shim_write_mounts(task_fd, mounts, request->n_mounts, err);
 }
 
+static int
+write_shm(int task_fd, const char *namespace, struct skiff_error *err)
+{
+	if (!namespace)
+		return 0;
+	if (mkdirat(task_fd, SHIM_DIR_SHM, 0700) < 0)
+		return err_errno(err, errno, "mkdir " SHIM_DIR_SHM);
+	return fs_create_file(task_fd, SHIM_FILE_SHM, namespace,
+			      strlen(namespace), 0600, err);
+}
+
 /* --- the directory ---------------------------------------------------- */
 
 /* See runtime/shim/network.c. */
@@ -293,6 +304,7 @@ fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
 	    fs_mkdir_all(bundle_fd, "rootfs", 0755, err) < 0 ||
 	    fs_mkdir_all(bundle_fd, "etc", 0755, err) < 0 ||
 	    write_generated(bundle_fd, request, err) < 0 ||
+	    write_shm(task_fd, request->shm_namespace, err) < 0 ||
 	    write_mountpoints(task_fd, bundle_fd, request->spec, err) < 0 ||
 	    write_mounts(task_fd, request, err) < 0 ||
 	    fs_create_file(task_fd, BUNDLE_BOOT, request->boot_id,

@@ -36,6 +36,8 @@ struct bundle_request {
 	const json_t *spec;    /* of the container's document */
 	const json_t *dns;     /* the same, or NULL */
 	const char *init_path; /* of skiff-init */
+	/* Of the mount namespace with the shared memory to take, or NULL. */
+	const char *shm_namespace;
 	/* Of skiff-shim, for a hook that sets up the network; or NULL. */
 	const char *network_hook;
 	const struct mount *mounts; /* of its snapshot */

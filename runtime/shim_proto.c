@@ -469,15 +469,25 @@ static const char *
 known_reason(const char *reason, size_t len)
 {
 	static const char *const known[] = {
-		"image_invalid_rootfs", "mount_failed",
-		"executable_not_found", "runtime_create_failed",
-		"runtime_start_failed", "runtime_delete_failed",
-		"not_a_terminal",	"stdin_closed",
-		"unknown_request",	"stdio_path",
-		"runtime_exec_failed",	"cwd_not_found",
-		"checkpoint_failed",	"checkpoint_running",
-		"execs_running",	"restore_failed",
-		"no_freezer",		"argument_list_too_long",
+		"image_invalid_rootfs",
+		"mount_failed",
+		"namespace_unavailable",
+		"executable_not_found",
+		"runtime_create_failed",
+		"runtime_start_failed",
+		"runtime_delete_failed",
+		"not_a_terminal",
+		"stdin_closed",
+		"unknown_request",
+		"stdio_path",
+		"runtime_exec_failed",
+		"cwd_not_found",
+		"checkpoint_failed",
+		"checkpoint_running",
+		"execs_running",
+		"restore_failed",
+		"no_freezer",
+		"argument_list_too_long",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)

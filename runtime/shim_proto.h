@@ -39,6 +39,9 @@
 /* Files that the daemon puts there first. */
 #define SHIM_FILE_MOUNTS SHIM_DIR_RUN "/mounts"
 #define SHIM_FILE_MOUNTPOINTS SHIM_DIR_RUN "/mountpoints"
+/* Path of a mount namespace, whose /dev/shm the shim mounts on that. */
+#define SHIM_FILE_SHM SHIM_DIR_RUN "/shm"
+#define SHIM_DIR_SHM SHIM_DIR_BUNDLE "/shm"
 /* Of each exec, execs/ID/; in it are log, pid and exit like the task's. */
 #define SHIM_EXECS_DIR "execs"
 #define SHIM_EXEC_ID_MAX 76

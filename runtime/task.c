@@ -123,6 +123,7 @@ make_bundle(struct task *task, bool is_renewal, struct task_plan *plan,
 	bundle.spec = json_object_get(plan->container, "spec");
 	bundle.dns = json_object_get(plan->container, "dns");
 	bundle.init_path = task->tasks->init_path;
+	bundle.shm_namespace = plan->shm_namespace;
 	bundle.network_hook = task->restore ? task->tasks->shim_path : NULL;
 	bundle.mounts = plan->mounts;
 	bundle.n_mounts = plan->n_mounts;

@@ -237,6 +237,7 @@ struct task_plan {
 	/* Open as long as the container's document names them. */
 	int namespace_fds[TASK_NAMESPACES];
 	size_t n_namespace_fds;
+	char *shm_namespace; /* path of a mount namespace, or NULL */
 };
 
 /*
@@ -250,9 +251,10 @@ int task_plan_make(struct task *task, struct task_plan *ret_plan,
 void task_plan_done(struct task_plan *plan);
 /*
  * runtime/task_namespaces.c: where the plan's spec asks for a namespace of
- * another container, its path becomes that of a descriptor of the plan.
- * SKIFF_FAILED_PRECONDITION, reason "namespace_unavailable", when that has no
- * task that runs.
+ * another container, its path becomes that of a descriptor of the plan. With
+ * an IPC namespace goes its shared memory. SKIFF_FAILED_PRECONDITION, reason
+ * "namespace_unavailable", when that has no task that runs, or keeps its IPC
+ * namespace to itself.
  */
 int task_plan_join(const struct task *task, struct task_plan *plan,
 		   struct skiff_error *err);

@@ -77,30 +77,89 @@ has_ended(int pidfd)
 	return poll(&ended, 1, 0) != 0;
 }
 
-static int
-open_namespace(const struct task *task, const char *other, const char *type,
-	       int *ret_fd, struct skiff_error *err)
+/* The first process, held for as long as its namespaces are opened. */
+struct owner {
+	const char *id;
+	pid_t pid;
+	int pidfd;
+};
+
+static void
+owner_done(struct owner *owner)
 {
-	cleanup_close int pidfd = -1;
-	cleanup_close int fd = -1;
+	closep(&owner->pidfd);
+}
+
+static int
+find_owner(const struct task *task, const char *other, struct owner *ret,
+	   struct skiff_error *err)
+{
 	struct shim_identity who;
 	uint64_t start;
-	char path[64];
 
+	ret->id = other;
 	if (need_running(task, other, err) < 0)
 		return -1;
 	if (read_identity(task, other, &who, err) < 0 ||
-	    proc_open((pid_t)who.init_pid, &pidfd, err) < 0 ||
+	    proc_open((pid_t)who.init_pid, &ret->pidfd, err) < 0 ||
 	    proc_start_time((pid_t)who.init_pid, &start, err) < 0 ||
 	    start != who.init_start)
 		return unavailable(other, "it has just ended", err);
-	(void)snprintf(path, sizeof(path), "/proc/%u/ns/%s", who.init_pid,
-		       type);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ret->pid = (pid_t)who.init_pid;
+	return 0;
+}
+
+/* *ret_path is that of a descriptor of the plan; the caller frees. */
+static int
+open_namespace(const struct owner *owner, const char *type,
+	       struct task_plan *plan, char **ret_path, struct skiff_error *err)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/ns/%s", owner->pid, type);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
 	/* Only of one that lives yet is it known to be what was opened. */
-	if (fd < 0 || has_ended(pidfd))
-		return unavailable(other, "it has just ended", err);
-	*ret_fd = STEAL_FD(fd);
+	if (fd < 0 || has_ended(owner->pidfd))
+		return unavailable(owner->id, "it has just ended", err);
+	if (plan->n_namespace_fds == TASK_NAMESPACES)
+		return err_set(err, SKIFF_INTERNAL, "too many namespaces");
+	*ret_path = xasprintf("/proc/%d/fd/%d", getpid(), fd);
+	plan->namespace_fds[plan->n_namespace_fds++] = STEAL_FD(fd);
+	return 0;
+}
+
+/* What was made for it alone is not shared behind its back. */
+static int
+need_shareable(const struct task *task, const char *other,
+	       struct skiff_error *err)
+{
+	CLEANUP(db_reader_putp)
+	struct conn *conn = db_reader_get(task->tasks->db);
+	struct record_ref ref = { RECORD_CONTAINER, task->ns, other };
+	cleanup_json json_t *container = NULL;
+
+	if (record_load(conn, &ref, &container, err) < 0)
+		return -1;
+	if (strcmp(json_get_text(container, "ipc"), NAMESPACE_SHAREABLE) == 0)
+		return 0;
+	return unavailable(other, "its ipc is not \"shareable\"", err);
+}
+
+static int
+join(const struct task *task, json_t *item, const char *other,
+     struct task_plan *plan, struct skiff_error *err)
+{
+	CLEANUP(owner_done) struct owner owner = { .pidfd = -1 };
+	const char *type = json_get_text(item, "type");
+	bool is_ipc = strcmp(type, "ipc") == 0;
+	cleanup_free char *path = NULL;
+
+	if (find_owner(task, other, &owner, err) < 0 ||
+	    (is_ipc && need_shareable(task, other, err) < 0) ||
+	    (is_ipc && open_namespace(&owner, "mnt", plan, &plan->shm_namespace,
+				      err) < 0) ||
+	    open_namespace(&owner, type, plan, &path, err) < 0)
+		return -1;
+	json_set_text(item, "path", path);
 	return 0;
 }
 
@@ -115,20 +174,11 @@ task_plan_join(const struct task *task, struct task_plan *plan,
 	size_t i;
 
 	json_array_foreach (list, i, item) {
-		const char *type = json_get_text(item, "type");
-		const char *other =
-		    namespace_container(json_get_text(item, "path"));
-		char path[64];
-		int fd = -1;
+		cleanup_free char *wish = xstrdup(json_get_text(item, "path"));
+		const char *other = namespace_container(wish);
 
-		if (!other || plan->n_namespace_fds == TASK_NAMESPACES)
-			continue;
-		if (open_namespace(task, other, type, &fd, err) < 0)
+		if (other && join(task, item, other, plan, err) < 0)
 			return -1;
-		plan->namespace_fds[plan->n_namespace_fds++] = fd;
-		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(),
-			       fd);
-		json_set_text(item, "path", path);
 	}
 	return 0;
 }

@@ -30,6 +30,7 @@ task_plan_done(struct task_plan *plan)
 	mounts_free(plan->mounts, plan->n_mounts);
 	for (size_t i = 0; i < plan->n_namespace_fds; i++)
 		closep(&plan->namespace_fds[i]);
+	free(plan->shm_namespace);
 	*plan = (struct task_plan){ 0 };
 }
 

@@ -115,7 +115,11 @@ complete_value()
 		echo host
 		complete_containers | sed 's/^/container:/'
 		;;
-	*:--ipc | *:--uts) printf '%s\n' host private ;;
+	*:--ipc)
+		printf '%s\n' host private shareable
+		complete_containers | sed 's/^/container:/'
+		;;
+	*:--uts) printf '%s\n' host private ;;
 	*:--restart)
 		printf '%s\n' no on-failure always unless-stopped
 		;;

@@ -172,12 +172,8 @@ def wish($option; $value):
 	elif $option == "--device" then .devices += [$value | device]
 	elif $option == "--group-add" then .group_add += [$value]
 	elif $option == "--init" then .init = ($value == "1")
-	elif $option == "--pid" or $option == "--uts" then
+	elif $option | IN("--pid", "--ipc", "--uts") then
 		.[$option[2:]] = $value
-	elif $option == "--ipc" then
-		if $value | IN("shareable", "none") or startswith("container:") then
-			bad("--ipc is private or host; \($value) is not there yet")
-		else .ipc = $value end
 	elif $option == "--userns" then
 		if $value == "host" then . else
 			bad("--userns is host: there are no user namespaces yet")

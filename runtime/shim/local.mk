@@ -22,6 +22,7 @@ skiff_shim_SOURCES = \
 	%D%/reap.c \
 	%D%/rootfs.c \
 	%D%/runtime.c \
+	%D%/shm.c \
 	%D%/sink.c \
 	%D%/feed.c \
 	%D%/spawn.c \

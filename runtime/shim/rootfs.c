@@ -318,6 +318,8 @@ shim_rootfs_mount(struct shim *shim, struct skiff_error *err)
 		(void)err_reason(err, "mount_failed");
 		return err_wrap(err, "root filesystem");
 	}
+	if (shim_shm_take(shim, err) < 0)
+		return -1;
 	shim->rootfs_fd =
 	    openat(shim->task_fd, ROOTFS,
 		   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -336,6 +338,7 @@ shim_rootfs_unmount(struct shim *shim)
 	(void)snprintf(target, sizeof(target), "%s/" ROOTFS, shim->task_dir);
 	while (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
 		continue;
+	shim_shm_drop(shim);
 }
 
 static int

@@ -12,6 +12,7 @@
  * main.c       arguments, order of the steps of create
  * loop.c       one turn: output, ends, jobs, requests
  * rootfs.c     mounts, rule set R, mount points
+ * shm.c        shared memory of another container
  * spawn.c      starting a program without allocation
  * words.c      what the runtime said in its log
  * runtime.c    the runtime's command line; create and delete
@@ -464,6 +465,10 @@ int shim_stdio_close(struct shim_process *process, struct skiff_error *err);
  */
 int shim_stdio_serve(struct shim *shim, const struct shim_message *m,
 		     int *ret_passed, struct skiff_error *err);
+
+/* shm.c: where the daemon asks for it, in a mount namespace of our own. */
+int shim_shm_take(struct shim *shim, struct skiff_error *err);
+void shim_shm_drop(struct shim *shim);
 
 /* network.c: as a hook of the runtime, in place of all the rest. */
 int shim_network_main(char **settings);

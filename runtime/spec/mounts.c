@@ -56,12 +56,18 @@ static const struct fixed_mount writable_tmp = {
 	"/tmp", "tmpfs", "tmpfs", { "nosuid", "nodev", "mode=1777", "size=64m" }
 };
 
-/* Shared memory is the host's with its IPC namespace. */
+/* Shared memory belongs to the IPC namespace. */
 static const struct fixed_mount host_shm = { "/dev/shm",
 					     "bind",
 					     "/dev/shm",
 					     { "rbind", "nosuid", "noexec",
 					       "nodev", "rprivate" } };
+
+static const struct fixed_mount joined_shm = { "/dev/shm",
+					       "bind",
+					       SPEC_SOURCE_SHM,
+					       { "bind", "nosuid", "noexec",
+						 "nodev", "rprivate" } };
 
 static const struct fixed_mount init = { SPEC_INIT,
 					 "bind",
@@ -181,6 +187,14 @@ add_wished(json_t *mounts, const struct wish_mount *mount)
 				   options.n)));
 }
 
+static const struct fixed_mount *
+shm_mount(const struct wishes *wishes, const struct fixed_mount *own)
+{
+	if (namespace_is_host(wishes->ipc))
+		return &host_shm;
+	return namespace_container(wishes->ipc) ? &joined_shm : own;
+}
+
 static int
 by_target(const void *a, const void *b)
 {
@@ -196,15 +210,12 @@ spec_mounts(const struct wishes *wishes)
 	cleanup_free const struct wish_mount **sorted = NULL;
 	json_t *mounts = json_array();
 
-	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
-		bool is_shm = strcmp(defaults[i].destination, "/dev/shm") == 0;
-
+	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
 		add_fixed(mounts, wishes,
-			  is_shm && namespace_is_host(wishes->ipc)
-			      ? &host_shm
+			  strcmp(defaults[i].destination, "/dev/shm") == 0
+			      ? shm_mount(wishes, &defaults[i])
 			      : &defaults[i],
 			  false);
-	}
 	if (wishes->init)
 		add_fixed(mounts, wishes, &init, true);
 	if (wishes->read_only)

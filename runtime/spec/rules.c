@@ -67,7 +67,7 @@ sysctl_fault(const char *name, const char *value,
 				      "has no network of its own";
 	if (is_ipc_sysctl(name))
 		return own->ipc ? NULL
-				: "would be the host's: the container has no "
+				: "would be another's: the container has no "
 				  "IPC namespace of its own";
 	return "is not a container's own; only net.*, fs.mqueue.* and "
 	       "kernel.{msg*,sem,shm*} are";

@@ -30,6 +30,8 @@ struct wishes;
 #define SPEC_SOURCE_HOSTNAME "etc/hostname"
 /* The same for a link to skiff-init, and where it is in the container. */
 #define SPEC_SOURCE_INIT "init"
+/* The same for the shared memory of another container. */
+#define SPEC_SOURCE_SHM "shm"
 #define SPEC_INIT "/dev/init"
 
 struct spec_request {

@@ -136,7 +136,8 @@ is_joinable(const char *type, const char *path)
 	struct skiff_error ignored = ERROR_INIT;
 	const char *other = namespace_container(path);
 
-	return other && strcmp(type, "pid") == 0 &&
+	return other &&
+	       (strcmp(type, "pid") == 0 || strcmp(type, "ipc") == 0) &&
 	       id_check("container", other, &ignored) == 0;
 }
 

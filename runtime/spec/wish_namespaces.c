@@ -33,29 +33,49 @@ is_plain(const char *wish)
 }
 
 static void
+check_container(const struct wishes *wishes, const char *pointer,
+		const char *other, struct json_faults *faults)
+{
+	struct skiff_error err = ERROR_INIT;
+
+	if (id_check("container", other, &err) < 0)
+		json_fault(faults, pointer, "%s", err.text);
+	else if (wishes->id && strcmp(wishes->id, other) == 0)
+		json_fault(faults, pointer, "is the container itself");
+}
+
+static void
 check_pid(const struct wishes *wishes, struct json_faults *faults)
 {
 	const char *other = namespace_container(wishes->pid);
-	struct skiff_error err = ERROR_INIT;
 
-	if (is_plain(wishes->pid))
-		return;
-	if (!other)
+	if (other)
+		check_container(wishes, "/pid", other, faults);
+	else if (!is_plain(wishes->pid))
 		json_fault(faults, "/pid",
 			   "must be \"private\", \"host\" or "
 			   "\"container:ID\"");
-	else if (id_check("container", other, &err) < 0)
-		json_fault(faults, "/pid", "%s", err.text);
-	else if (wishes->id && strcmp(wishes->id, other) == 0)
-		json_fault(faults, "/pid", "is the container itself");
+}
+
+static void
+check_ipc(const struct wishes *wishes, struct json_faults *faults)
+{
+	const char *other = namespace_container(wishes->ipc);
+
+	if (other)
+		check_container(wishes, "/ipc", other, faults);
+	else if (!is_plain(wishes->ipc) &&
+		 strcmp(wishes->ipc, NAMESPACE_SHAREABLE) != 0)
+		json_fault(faults, "/ipc",
+			   "must be \"private\", \"shareable\", \"host\" or "
+			   "\"container:ID\"");
 }
 
 void
 wishes_check_namespaces(const struct wishes *wishes, struct json_faults *faults)
 {
 	check_pid(wishes, faults);
-	if (!is_plain(wishes->ipc))
-		json_fault(faults, "/ipc", "must be \"private\" or \"host\"");
+	check_ipc(wishes, faults);
 	if (!is_plain(wishes->uts))
 		json_fault(faults, "/uts", "must be \"private\" or \"host\"");
 	else if (namespace_is_host(wishes->uts) && wishes->hostname)

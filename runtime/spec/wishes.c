@@ -205,7 +205,8 @@ check_sysctls(const struct wishes *wishes, struct json_faults *faults)
 {
 	struct own_namespaces own = {
 		.network = !namespace_is_host(wishes->network),
-		.ipc = !namespace_is_host(wishes->ipc),
+		.ipc = !namespace_is_host(wishes->ipc) &&
+		       !namespace_container(wishes->ipc),
 	};
 	const char *key;
 	json_t *value;

@@ -82,7 +82,10 @@ struct wishes {
 	char *hostname;
 	bool terminal;
 	bool init; /* SPEC_INIT is the first process */
-	/* "private", "host", and of pid "container:ID"; or NULL, private */
+	/*
+	 * "private", "host", "container:ID" but of uts, and of ipc
+	 * "shareable", too; or NULL, private
+	 */
 	char *pid, *ipc, *uts;
 	json_t *mounts; /* as given; see mount_list */
 	struct wish_mount *mount_list;
@@ -137,6 +140,8 @@ bool wish_exists(const char *field);
  * there is no room for it beside a client's own spec.
  */
 bool wish_shapes_spec(const char *field);
+
+#define NAMESPACE_SHAREABLE "shareable" /* own, and others may join it */
 
 /*
  * Of a wish for a namespace, or of the path that a spec has for it: whether

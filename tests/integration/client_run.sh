@@ -81,6 +81,10 @@ output=$(skiff run --rm --pid container:none "$ref" true 2>&1)
 is "of one that does not run: status 125" $? 125
 like "which is said" "$output" 'container none cannot be joined: it has no task'
 ok "rm -f" skiff rm -fv beside
+skiff run -d --name beside --ipc shareable "$ref" sleep 600 >/dev/null
+is "--ipc container:NAME" "$(skiff run --rm --ipc container:beside "$ref" \
+    sh -c 'echo shared >/dev/shm/x' && skiff exec beside cat /dev/shm/x)" shared
+ok "rm -f" skiff rm -f beside
 is "a path that is not plain" "$(cd "$scratch/host" && skiff run --rm \
     -v ../host/.:/in:ro,z "$ref" cat /in/file)" shared
 output=$(skiff run --rm -v /no/such:/in "$ref" true 2>&1)
@@ -107,7 +111,7 @@ done
 
 for bad in -p=80:80 -P --publish=80 --link=a --add-host=a:b --gpus=all \
     --volumes-from=a --cgroup-parent=/a --network=bridge -vname:/x -v=/x \
-    --mount=type=volume,target=/x --ipc=container:a --userns=private \
+    --mount=type=volume,target=/x --userns=private \
     --attach=stdout; do
 	output=$(skiff run "$bad" "$ref" true 2>&1)
 	is "$bad: status 125" $? 125

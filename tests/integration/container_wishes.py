@@ -234,6 +234,63 @@ def ipc_and_name_are_the_host_s_if_wished():
 
 
 @test
+def shared_memory_is_shared_with_who_joins():
+    s = the_daemon()
+    s.run("a", image(s), ["sh", "-c", "echo begun > /dev/shm/x; sleep 1000"],
+          ipc="shareable")
+    s.run("b", image(s), STAY, ipc="container:a", read_only=True)
+    first, second = pid_of(s, "a"), pid_of(s, "b")
+    equal(namespace(first, "ipc"), namespace(second, "ipc"))
+    check(namespace(first, "ipc") != namespace("self", "ipc"))
+    until(lambda: execute(s, "b", ["cat", "/dev/shm/x"])["stdout"] ==
+          "begun\n", "a's file")
+    execute(s, "b", ["sh", "-c", "echo answer > /dev/shm/y"])
+    equal(execute(s, "a", ["cat", "/dev/shm/y"])["stdout"], "answer\n")
+    flags = execute(s, "b", ["grep", " /dev/shm ", "/proc/mounts"])["stdout"]
+    for flag in "nosuid", "nodev", "noexec":
+        check(flag in flags, flags)
+    # It outlives the one that it came from; a third has another.
+    s.post(N + "/tasks/a/kill", {"signal": "KILL"})
+    s.wait_task("a")
+    equal(execute(s, "b", ["cat", "/dev/shm/x"])["stdout"], "begun\n")
+    remove(s, "a", "b")
+    with open("/proc/mounts") as f:
+        check(s.state not in f.read(), "a mount is left")
+
+
+@test
+def what_is_private_is_not_joined():
+    s = the_daemon()
+    s.run("a", image(s), STAY)
+    s.post(N + "/containers", {"id": "b", "image": image(s), "args": STAY,
+                               "ipc": "container:a"}, expect=201)
+    problem = s.post(N + "/tasks", {"container": "b"}, expect=409).json
+    equal(problem["reason"], "namespace_unavailable")
+    check("shareable" in problem["detail"], problem)
+    s.get(N + "/tasks/b", expect=404)
+    remove(s, "a", "b")
+
+
+@test
+def links_in_the_container_that_is_joined_lead_nowhere():
+    """A root that may mount has another /dev/shm than it was given."""
+    s = the_daemon()
+    secret = scratch("secret")
+    os.mkdir(secret)
+    s.run("a", image(s), ["sh", "-c", "umount /dev/shm && rmdir /dev/shm && "
+                          "ln -s %s /dev/shm && echo ready; sleep 1000" %
+                          secret], ipc="shareable", privileged=True)
+    until(lambda: "ready" in log(s, "a"), "its link")
+    s.post(N + "/containers", {"id": "b", "image": image(s), "args": STAY,
+                               "ipc": "container:a"}, expect=201)
+    problem = s.post(N + "/tasks", {"container": "b"}, expect=409).json
+    equal(problem["reason"], "namespace_unavailable")
+    check("/dev/shm" in problem["detail"], problem)
+    s.get(N + "/tasks/b", expect=404)
+    remove(s, "a", "b")
+
+
+@test
 def groups_are_added_by_name_and_number():
     s = the_daemon()
     text = output(s, ["id", "-G"], user="1000:100",
@@ -257,7 +314,11 @@ def what_cannot_be_is_refused_by_name():
             ({"pid": "container:"}, "/pid"),
             ({"pid": "container:../x"}, "/pid"),
             ({"id": "x", "pid": "container:x"}, "/pid"),
-            ({"ipc": "container:x"}, "/ipc"), ({"uts": "container:x"}, "/uts"),
+            ({"ipc": "container:"}, "/ipc"), ({"uts": "container:x"}, "/uts"),
+            ({"ipc": "shared"}, "/ipc"), ({"uts": "shareable"}, "/uts"),
+            ({"id": "x", "ipc": "container:x"}, "/ipc"),
+            ({"ipc": "container:x", "sysctls": {"kernel.msgmax": "1"}},
+             "/sysctls/kernel.msgmax"),
             ({"uts": "host", "hostname": "a"}, "/hostname"),
             ({"ipc": "host", "sysctls": {"kernel.msgmax": "1"}},
              "/sysctls/kernel.msgmax"),

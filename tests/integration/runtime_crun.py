@@ -168,7 +168,8 @@ def crun_executes_as_other_users():
 @test
 def crun_takes_the_wishes_for_init_and_namespaces():
     s = plain()
-    s.run("a", image(s), ["sleep", "1000"], runtime=CRUN, init=True)
+    s.run("a", image(s), ["sh", "-c", "echo kept > /dev/shm/x; sleep 1000"],
+          runtime=CRUN, init=True, ipc="shareable")
     s.run("b", image(s), ["sh", "-c", "echo $PPID; cat /proc/1/comm; id -G; "
                           "readlink /proc/self/ns/ipc; exit 9"],
           runtime=CRUN, init=True, pid="container:a", ipc="host",
@@ -178,9 +179,13 @@ def crun_takes_the_wishes_for_init_and_namespaces():
     check(ppid != "1", ppid)
     equal((first, groups, ipc), ("init", "0 7", os.readlink(
         "/proc/self/ns/ipc")))
+    s.run("c", image(s), ["sh", "-c", "while ! cat /dev/shm/x; do :; done"],
+          runtime=CRUN, ipc="container:a")
+    equal(s.wait_task("c")["exit_status"], 0)
+    check(log(s, "c").endswith("kept\n"))
     s.post(N + "/tasks/a/kill", {"signal": "TERM"})
     equal(s.wait_task("a")["exit_status"], 143)
-    remove(s, "a", "b")
+    remove(s, "a", "b", "c")
 
 
 @test

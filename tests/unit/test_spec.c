@@ -91,6 +91,8 @@ namespaces_are_own_the_host_s_or_another_s(void)
 	CHECK_FAULTS("{\"image\":\"a\",\"pid\":\"host\",\"ipc\":\"host\","
 		     "\"uts\":\"host\",\"init\":true}",
 		     "");
+	CHECK_FAULTS("{\"image\":\"a\",\"ipc\":\"shareable\"}", "");
+	CHECK_FAULTS("{\"image\":\"a\",\"ipc\":\"container:b\"}", "");
 	CHECK_FAULTS("{\"image\":\"a\",\"pid\":\"container:b\","
 		     "\"ipc\":\"private\",\"uts\":\"private\"}",
 		     "");
