@@ -13,26 +13,56 @@
 #include "runtime/task_internal.h"
 #include "store/record.h"
 
+/* What a closure works on, and what it gives back. */
 struct write {
 	struct task *task;
 	const struct skiff_error *why;
 	int64_t delay_ms;
+	json_t *object; /* the new document */
+	json_t *event;
 };
 
-static struct record_ref
-task_ref_of(const struct task *task)
+static void
+write_done(struct write *write)
 {
-	return (struct record_ref){ RECORD_TASK, task->ns, task->id };
+	json_decref(write->object);
+	json_decref(write->event);
+}
+
+static void
+begin_event(struct write *write)
+{
+	json_decref(write->event);
+	write->event = json_pack("{s:s}", "container_id", write->task->id);
+}
+
+static struct record_ref
+ref_of(const struct write *write)
+{
+	return (struct record_ref){ RECORD_TASK, write->task->ns,
+				    write->task->id };
+}
+
+/* The document of the task as it is, to be changed. */
+static int
+load(struct write *write, struct tx *tx, struct skiff_error *err)
+{
+	struct record_ref ref = ref_of(write);
+
+	json_decref(write->object);
+	write->object = NULL;
+	begin_event(write);
+	return record_load(tx_conn(tx), &ref, &write->object, err);
 }
 
 static int
-update(struct tx *tx, const struct task *task, json_t *object, const char *verb,
-       const json_t *event, struct skiff_error *err)
+update(struct write *write, struct tx *tx, const char *verb,
+       struct skiff_error *err)
 {
-	struct record_ref ref = task_ref_of(task);
-	struct change change = { .verb = verb, .event = event };
+	struct record_ref ref = ref_of(write);
+	struct change change = { .verb = verb, .event = write->event };
 
-	return record_update(tx, &ref, object, &change, err);
+	return record_update(tx, &ref, write->object, &change, err);
 }
 
 /* What was said of the run before does not hold for this one. */
@@ -65,40 +95,37 @@ forget_run(const struct task *task, json_t *object)
 static int
 restarted_closure(struct tx *tx, void *arg, struct skiff_error *err)
 {
-	const struct write *write = arg;
+	struct write *write = arg;
 	struct task *task = write->task;
-	struct record_ref ref = task_ref_of(task);
 	int pid = (int)shim_client_init_pid(task->client);
-	cleanup_json json_t *object = NULL;
-	cleanup_json json_t *restart = NULL;
-	cleanup_json json_t *start = NULL;
 	int64_t count;
 
 	if (execs_record_delete_all(task, tx, err) < 0 ||
-	    record_load(tx_conn(tx), &ref, &object, err) < 0)
+	    load(write, tx, err) < 0)
 		return -1;
-	count = json_get_int(object, "restart_count", 0) + 1;
-	restart =
-	    json_pack("{s:s, s:i, s:I, s:s}", "container_id", task->id, "pid",
-		      pid, "restart_count", (json_int_t)count, "reason",
+	count = json_get_int(write->object, "restart_count", 0) + 1;
+	json_set_int(write->event, "pid", pid);
+	json_set_int(write->event, "restart_count", count);
+	json_set_text(write->event, "reason",
 		      task->is_restart_asked ? "request" : "policy");
-	start = json_pack("{s:s, s:i}", "container_id", task->id, "pid", pid);
-	forget_run(task, object);
-	health_note_start(task, object);
-	json_set_int(object, "restart_count", count);
-	json_set_int(object, "pid", pid);
-	json_set_text(object, "state", task_state_name(TASK_CREATED));
-	if (update(tx, task, object, "restart", restart, err) < 0)
+	forget_run(task, write->object);
+	health_note_start(task, write->object);
+	json_set_int(write->object, "restart_count", count);
+	json_set_int(write->object, "pid", pid);
+	json_set_text(write->object, "state", task_state_name(TASK_CREATED));
+	if (update(write, tx, "restart", err) < 0)
 		return -1;
-	json_set_text(object, "state", task_state_name(TASK_RUNNING));
-	json_set_time(object, "started_at", clock_realtime_ns());
-	return update(tx, task, object, "start", start, err);
+	begin_event(write);
+	json_set_int(write->event, "pid", pid);
+	json_set_text(write->object, "state", task_state_name(TASK_RUNNING));
+	json_set_time(write->object, "started_at", clock_realtime_ns());
+	return update(write, tx, "start", err);
 }
 
 int
 task_record_restarted(struct task *task, struct skiff_error *err)
 {
-	struct write write = { .task = task };
+	CLEANUP(write_done) struct write write = { .task = task };
 
 	return db_write(task->tasks->db, restarted_closure, &write, err);
 }
@@ -107,39 +134,34 @@ static int
 failed_closure(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	struct write *write = arg;
-	const struct task *task = write->task;
 	const struct skiff_error *why = write->why;
-	struct record_ref ref = task_ref_of(task);
-	cleanup_json json_t *object = NULL;
-	cleanup_json json_t *event = NULL;
-	cleanup_json json_t *error = NULL;
+	cleanup_json json_t *error =
+	    json_pack("{s:s, s:s}", "code", err_code_name(why->code), "detail",
+		      why->text);
 	json_t *restart;
 
-	if (record_load(tx_conn(tx), &ref, &object, err) < 0)
-		return -1;
-	if (restart_plan_retry(tx_conn(tx), task, object, &write->delay_ms,
-			       err) < 0)
-		return -1;
-	error = json_pack("{s:s, s:s}", "code", err_code_name(why->code),
-			  "detail", why->text);
 	json_set_text(error, "reason", why->reason);
-	restart = json_object_get(object, "restart");
+	if (load(write, tx, err) < 0 ||
+	    restart_plan_retry(tx_conn(tx), write->task, write->object,
+			       &write->delay_ms, err) < 0)
+		return -1;
+	restart = json_object_get(write->object, "restart");
 	(void)json_object_set(restart, "error", error);
-	json_set_text(object, "reason", "restart_failed");
-	(void)json_object_del(object, "restart_requested_at");
-	event = json_pack("{s:s, s:s, s:O}", "container_id", task->id, "reason",
-			  "restart_failed", "error", error);
+	json_set_text(write->object, "reason", "restart_failed");
+	(void)json_object_del(write->object, "restart_requested_at");
+	json_set_text(write->event, "reason", "restart_failed");
+	(void)json_object_set(write->event, "error", error);
 	if (json_object_get(restart, "at"))
-		(void)json_object_set(event, "restart_at",
+		(void)json_object_set(write->event, "restart_at",
 				      json_object_get(restart, "at"));
-	return update(tx, task, object, "restart-failed", event, err);
+	return update(write, tx, "restart-failed", err);
 }
 
 int
 task_record_restart_failed(struct task *task, const struct skiff_error *why,
 			   int64_t *ret_delay_ms, struct skiff_error *err)
 {
-	struct write write = { .task = task, .why = why };
+	CLEANUP(write_done) struct write write = { .task = task, .why = why };
 
 	if (db_write(task->tasks->db, failed_closure, &write, err) < 0)
 		return -1;
@@ -150,66 +172,49 @@ task_record_restart_failed(struct task *task, const struct skiff_error *why,
 static int
 drop_closure(struct tx *tx, void *arg, struct skiff_error *err)
 {
-	const struct write *write = arg;
-	const struct task *task = write->task;
-	struct record_ref ref = task_ref_of(task);
-	cleanup_json json_t *object = NULL;
-	cleanup_json json_t *event =
-	    json_pack("{s:s}", "container_id", task->id);
+	struct write *write = arg;
 
-	if (record_load(tx_conn(tx), &ref, &object, err) < 0)
+	if (load(write, tx, err) < 0)
 		return -1;
-	(void)json_object_del(json_object_get(object, "restart"), "at");
-	return update(tx, task, object, "update", event, err);
+	(void)json_object_del(json_object_get(write->object, "restart"), "at");
+	return update(write, tx, "update", err);
 }
 
 int
 task_record_restart_dropped(struct task *task, struct skiff_error *err)
 {
-	struct write write = { .task = task };
+	CLEANUP(write_done) struct write write = { .task = task };
 
 	return db_write(task->tasks->db, drop_closure, &write, err);
 }
 
 /* "stop_requested_at" or "restart_requested_at", and not the other. */
 static void
-set_wish(json_t *object, const char *wish)
+set_wish(struct write *write, const char *wish)
 {
-	(void)json_object_del(object, "stop_requested_at");
-	(void)json_object_del(object, "restart_requested_at");
-	json_set_time(object, wish, clock_realtime_ns());
-}
-
-static int
-say_wish(struct tx *tx, const struct task *task, json_t *object,
-	 const char *wish, struct skiff_error *err)
-{
-	cleanup_json json_t *event =
-	    json_pack("{s:s, s:O}", "container_id", task->id, wish,
-		      json_object_get(object, wish));
-
-	return update(tx, task, object, "update", event, err);
+	(void)json_object_del(write->object, "stop_requested_at");
+	(void)json_object_del(write->object, "restart_requested_at");
+	json_set_time(write->object, wish, clock_realtime_ns());
+	(void)json_object_set(write->event, wish,
+			      json_object_get(write->object, wish));
 }
 
 static int
 stop_closure(struct tx *tx, void *arg, struct skiff_error *err)
 {
-	const struct write *write = arg;
-	const struct task *task = write->task;
-	struct record_ref ref = task_ref_of(task);
-	cleanup_json json_t *object = NULL;
+	struct write *write = arg;
 
-	if (record_load(tx_conn(tx), &ref, &object, err) < 0)
+	if (load(write, tx, err) < 0)
 		return -1;
-	set_wish(object, "stop_requested_at");
-	(void)json_object_del(json_object_get(object, "restart"), "at");
-	return say_wish(tx, task, object, "stop_requested_at", err);
+	set_wish(write, "stop_requested_at");
+	(void)json_object_del(json_object_get(write->object, "restart"), "at");
+	return update(write, tx, "update", err);
 }
 
 int
 task_record_stop_wanted(struct task *task, struct skiff_error *err)
 {
-	struct write write = { .task = task };
+	CLEANUP(write_done) struct write write = { .task = task };
 
 	return db_write(task->tasks->db, stop_closure, &write, err);
 }
@@ -217,22 +222,19 @@ task_record_stop_wanted(struct task *task, struct skiff_error *err)
 static int
 ask_closure(struct tx *tx, void *arg, struct skiff_error *err)
 {
-	const struct write *write = arg;
-	const struct task *task = write->task;
-	struct record_ref ref = task_ref_of(task);
-	cleanup_json json_t *object = NULL;
+	struct write *write = arg;
 
-	if (record_load(tx_conn(tx), &ref, &object, err) < 0)
+	if (load(write, tx, err) < 0)
 		return -1;
-	set_wish(object, "restart_requested_at");
-	restart_plan_now(object);
-	return say_wish(tx, task, object, "restart_requested_at", err);
+	set_wish(write, "restart_requested_at");
+	restart_plan_now(write->object);
+	return update(write, tx, "update", err);
 }
 
 int
 task_record_restart_wanted(struct task *task, struct skiff_error *err)
 {
-	struct write write = { .task = task };
+	CLEANUP(write_done) struct write write = { .task = task };
 
 	return db_write(task->tasks->db, ask_closure, &write, err);
 }
