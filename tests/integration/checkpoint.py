@@ -15,8 +15,7 @@ needs("root", "runc", "skopeo", "docker-registry", "apt-get")
 def a_running_task_is_dumped_and_goes_on():
     s = daemon()
     before = s.revision()
-    s.run("on", image(s), COUNTER)
-    n = counts_on(s, "on", 3)
+    n = counting(s, "on", 3)
     done = checkpoint(s, "on", name="cp/on:1")
     equal(done["state"], "succeeded")
     equal(done["result"]["image"], "cp/on:1")
@@ -38,8 +37,7 @@ def a_running_task_is_dumped_and_goes_on():
 def it_ends_after_the_checkpoint_and_goes_on_where_it_was():
     s = daemon()
     before = s.revision()
-    s.run("exit", image(s), COUNTER)
-    n = counts_on(s, "exit", 3)
+    counting(s, "exit", 3)
     checkpoint(s, "exit", name="cp/exit:1", exit=True)
     equal(s.wait_task("exit")["exit_status"], 137)
     n = count(s, "exit")
@@ -101,9 +99,7 @@ def a_real_exit_status_comes_back_after_a_restore():
     s.run("status", name, ["sh", "-c", "trap 'exit 7' USR1; echo ready; "
                            "while sleep 0.05; do :; done"])
     until(lambda: "ready" in s.get(N + "/tasks/status/logs").text, "ready")
-    checkpoint(s, "status", name="cp/status:1", exit=True)
-    s.wait_task("status")
-    s.delete(N + "/tasks/status", expect=200)
+    put_aside(s, "status")
     restore(s, "status", "cp/status:1")
     s.post(N + "/tasks/status/kill", {"signal": "USR1"})
     equal(s.wait_task("status")["exit_status"], 7)
@@ -113,13 +109,8 @@ def a_real_exit_status_comes_back_after_a_restore():
 @test
 def a_terminal_is_made_anew():
     s = daemon()
-    name = image(s)
-    s.run("tty", name, COUNTER, terminal=True)
-    counts_on(s, "tty", 2)
-    checkpoint(s, "tty", name="cp/tty:1", exit=True)
-    s.wait_task("tty")
-    n = count(s, "tty")
-    s.delete(N + "/tasks/tty", expect=200)
+    counting(s, "tty", 2, terminal=True)
+    n = put_aside(s, "tty")
     restore(s, "tty", "cp/tty:1")
     counts_on(s, "tty", n + 2)
     remove(s, "tty")
@@ -134,9 +125,7 @@ def input_goes_on_through_a_new_pipe():
     s.post(N + "/tasks/in/start")
     s.post(N + "/tasks/in/stdin", "before\n", expect=None)
     until(lambda: "before" in s.get(N + "/tasks/in/logs").text, "an echo")
-    checkpoint(s, "in", name="cp/in:1", exit=True)
-    s.wait_task("in")
-    s.delete(N + "/tasks/in", expect=200)
+    put_aside(s, "in")
     restore(s, "in", "cp/in:1")
     s.post(N + "/tasks/in/stdin?eof=true", "after\n", expect=None)
     equal(s.wait_task("in")["exit_status"], 0)
@@ -147,8 +136,7 @@ def input_goes_on_through_a_new_pipe():
 @test
 def a_paused_task_stays_paused():
     s = daemon()
-    s.run("paused", image(s), COUNTER)
-    counts_on(s, "paused", 1)
+    counting(s, "paused")
     s.post(N + "/tasks/paused/pause")
     checkpoint(s, "paused", name="cp/paused:1")
     equal(s.get(N + "/tasks/paused").json["state"], "paused")
@@ -164,8 +152,7 @@ def a_paused_task_stays_paused():
 @test
 def no_policy_brings_back_what_a_checkpoint_ended():
     s = daemon()
-    s.run("policy", image(s), COUNTER, restart_policy={"name": "always"})
-    counts_on(s, "policy", 1)
+    counting(s, "policy", restart_policy={"name": "always"})
     checkpoint(s, "policy", exit=True)
     s.wait_task("policy")
     task = s.get(N + "/tasks/policy").json
@@ -193,8 +180,7 @@ def what_was_put_into_the_container_must_have_ended():
 @test
 def criu_s_files_go_to_a_directory_if_asked():
     s = daemon()
-    s.run("path", image(s), COUNTER)
-    n = counts_on(s, "path", 1)
+    n = counting(s, "path")
     path = scratch("criu-files")
     done = checkpoint(s, "path", image_path=path)
     equal(done["result"], {"image_path": path})
@@ -274,9 +260,7 @@ def its_network_is_as_that_of_a_new_one():
     s.run("net", image(s), COUNTER, sysctls={"net.ipv4.ip_forward": "1"})
     was = shown()
     check(int(was[0], 16) & 1 and was[3] == "1", was)
-    checkpoint(s, "net", name="cp/net:1", exit=True)
-    s.wait_task("net")
-    s.delete(N + "/tasks/net", expect=200)
+    put_aside(s, "net")
     restore(s, "net", "cp/net:1")
     equal(shown(), was)
     # What else is in the bundle of a restore is nobody's to ask for.
@@ -288,8 +272,7 @@ def its_network_is_as_that_of_a_new_one():
 @test
 def its_config_makes_a_container_that_it_fits():
     s = daemon()
-    s.run("config", image(s), COUNTER)
-    counts_on(s, "config", 1)
+    counting(s, "config")
     checkpoint(s, "config", name="cp/config:1", exit=True)
     s.wait_task("config")
     remove(s, "config")
@@ -309,10 +292,9 @@ def its_config_makes_a_container_that_it_fits():
 @test
 def the_container_is_made_like_the_checkpointed_one():
     s = daemon()
-    s.run("like", image(s), COUNTER, labels={"a": "b"}, stop_signal="SIGINT",
-          env=["X=y"], terminal=True, group_add=["users"],
-          resources={"pids": 64})
-    n = counts_on(s, "like", 2)
+    n = counting(s, "like", 2, labels={"a": "b"}, stop_signal="SIGINT",
+                 env=["X=y"], terminal=True, group_add=["users"],
+                 resources={"pids": 64})
     checkpoint(s, "like", name="cp/like:1", exit=True)
     s.wait_task("like")
     was = s.get(N + "/containers/like").json
@@ -383,8 +365,7 @@ def skiff(s, *args):
 @test
 def the_client_makes_what_is_not_there():
     s = daemon()
-    s.run("shell", image(s), COUNTER)
-    n = counts_on(s, "shell", 1)
+    n = counting(s, "shell")
     equal(skiff(s, "checkpoint", "--exit", "shell", "cp/shell:1").stdout,
           "cp/shell:1\n")
     s.wait_task("shell")
@@ -464,8 +445,7 @@ def other_runtimes_than_runc_say_that_they_cannot():
 @test
 def an_incremental_one_needs_the_kernel_s_help():
     s = daemon()
-    s.run("parent", image(s), COUNTER)
-    counts_on(s, "parent", 1)
+    counting(s, "parent")
     checkpoint(s, "parent", name="cp/parent:1")
     can = subprocess.run([criu(), "check", "--feature", "mem_dirty_track"],
                          capture_output=True).returncode == 0
@@ -550,8 +530,7 @@ def member(name, kind=tarfile.REGTYPE, target="", data=b""):
 def a_forged_checkpoint_is_not_restored():
     s = daemon()
     name = image(s)
-    s.run("forge", name, COUNTER)
-    counts_on(s, "forge", 1)
+    counting(s, "forge")
     checkpoint(s, "forge", name="cp/forge:0", exit=True)
     s.wait_task("forge")
     s.delete(N + "/tasks/forge", expect=200)
@@ -606,9 +585,7 @@ def a_trusting_daemon_still_checks_what_it_unpacks():
     trusting = Daemon("trusting", args=["--criu", criu(),
                                         "--checkpoints", "any"])
     with trusting as s:
-        name = image(s)
-        s.run("forge", name, COUNTER)
-        counts_on(s, "forge", 1)
+        counting(s, "forge")
         checkpoint(s, "forge", name="cp/forge:0", exit=True)
         s.wait_task("forge")
         s.delete(N + "/tasks/forge", expect=200)
@@ -647,8 +624,7 @@ def a_trusting_daemon_still_checks_what_it_unpacks():
 def a_container_of_other_rights_does_not_take_it():
     s = daemon()
     name = image(s)
-    s.run("rights", name, COUNTER)
-    counts_on(s, "rights", 1)
+    counting(s, "rights")
     checkpoint(s, "rights", name="cp/rights:1")
     for n, (wishes, where) in enumerate((
             ({"capabilities": {"drop": ["CHOWN"]}}, "capabilities"),

@@ -66,8 +66,7 @@ def restarted(s, env=None):
 @test
 def an_error_at_any_point_of_a_checkpoint_leaves_a_task_that_runs():
     s = daemon()
-    s.run("error", image(s), COUNTER)
-    counts_on(s, "error", 1)
+    counting(s, "error")
     before = left(s)
     for point in points("checkpoint", "daemon"):
         restarted(s, {"SKIFF_FAILPOINTS": point + "=1*error(EIO)"})
@@ -87,8 +86,7 @@ def an_error_at_any_point_of_a_checkpoint_leaves_a_task_that_runs():
 @test
 def the_daemon_s_death_at_any_point_leaves_a_task_that_runs():
     s = daemon()
-    s.run("crash", image(s), COUNTER)
-    counts_on(s, "crash", 1)
+    counting(s, "crash")
     before = left(s)
     for point in points("checkpoint", "daemon"):
         restarted(s, {"SKIFF_FAILPOINTS": point + "=crash"})
@@ -113,13 +111,12 @@ def the_daemon_s_death_at_any_point_leaves_a_task_that_runs():
 @test
 def the_shim_s_death_at_any_point_is_the_task_s_and_leaves_nothing():
     s = daemon()
-    name = image(s)
+    image(s)
     before = left(s)
     for number, point in enumerate(points("checkpoint", "shim")):
         restarted(s, {"SKIFF_FAILPOINTS": point + "=crash"})
         container = "shim%d" % number
-        s.run(container, name, COUNTER)
-        counts_on(s, container, 1)
+        counting(s, container)
         status = try_checkpoint(s, container, name="cp/shim:1", exit=True)
         check(status and status >= 500, point, status)
         task = until(lambda: ended(s, container), "end after " + point)
@@ -133,12 +130,8 @@ def the_shim_s_death_at_any_point_is_the_task_s_and_leaves_nothing():
 @test
 def a_restore_that_fails_anywhere_changes_nothing():
     s = daemon()
-    name = image(s)
-    s.run("back", name, COUNTER)
-    counts_on(s, "back", 1)
-    checkpoint(s, "back", name="cp/back:1", exit=True)
-    s.wait_task("back")
-    s.delete(N + "/tasks/back", expect=200)
+    counting(s, "back")
+    put_aside(s, "back")
     before = left(s)
     tasks = s.root + "/tasks/default"
     for action in "error(EIO)", "crash":
@@ -165,8 +158,7 @@ def a_restore_that_fails_anywhere_changes_nothing():
 @test
 def no_room_is_told_and_leaves_nothing():
     s = daemon()
-    s.run("full", image(s), COUNTER)
-    counts_on(s, "full", 1)
+    counting(s, "full")
     before = left(s)
     for point in "blob.write", "blob.fsync", "blob.rename", "blob.commit":
         for n in (2,) if point == "blob.write" else (1,):
@@ -227,8 +219,7 @@ class Held:
 def meanwhile_others_are_refused_and_it_can_be_cancelled():
     with Held("held") as held:
         s = held.s
-        s.run("busy", image(s), COUNTER)
-        counts_on(s, "busy", 1)
+        counting(s, "busy")
         before = left(s)
         path = held.begin("busy")
         for verb, body in (("checkpoint", {}), ("pause", {}),
@@ -248,8 +239,7 @@ def meanwhile_others_are_refused_and_it_can_be_cancelled():
 def a_task_that_is_deleted_meanwhile_is_gone():
     with Held("gone") as held:
         s = held.s
-        s.run("gone", image(s), COUNTER)
-        counts_on(s, "gone", 1)
+        counting(s, "gone")
         before = left(s)
         path = held.begin("gone")
         s.delete(N + "/tasks/gone?force=true", expect=200)

@@ -87,9 +87,24 @@ def counts_on(s, container, beyond):
                  count(s, container), "%s above %d" % (container, beyond))
 
 
+def counting(s, container, beyond=1, **wishes):
+    """A counter that runs, and how far it has come."""
+    s.run(container, image(s), COUNTER, **wishes)
+    return counts_on(s, container, beyond)
+
+
 def checkpoint(s, container, expect=200, **body):
     return s.post("%s/tasks/%s/checkpoint?wait=true" % (N, container), body,
                   expect=expect).json
+
+
+def put_aside(s, container):
+    """Dumps it as cp/CONTAINER:1 and ends it; how far it had come."""
+    checkpoint(s, container, name="cp/%s:1" % container, exit=True)
+    s.wait_task(container)
+    n = count(s, container)
+    s.delete(N + "/tasks/" + container, expect=200)
+    return n
 
 
 def remove(s, *containers):
