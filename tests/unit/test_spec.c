@@ -10,20 +10,10 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/json.h"
-#include "base/strbuf.h"
-#include "runtime/spec/host.h"
 #include "runtime/spec/spec.h"
-#include "runtime/spec/wishes.h"
-#include "store/image_config.h"
 #include "tests/unit/json_at.h"
+#include "tests/unit/spec_help.h"
 #include "tests/unit/tap.h"
-
-static struct host host = {
-	.has_swap_accounting = true,
-	.capabilities = UINT64_C(0x1fffeffffff), /* not SYS_RESOURCE */
-	.rlimit_hard = { [RLIMIT_NOFILE] = 20000 },
-	.cgroup_prefix = "/skiff-01234567",
-};
 
 static json_t *
 parse(const char *text)
@@ -35,25 +25,12 @@ parse(const char *text)
 	return json;
 }
 
-/* Fields of the faults of a body, in order: "/a /b/0". */
 static char *
 faults_of(const char *text)
 {
-	CLEANUP(json_faults_done) struct json_faults faults = JSON_FAULTS_INIT;
-	CLEANUP(wishes_done) struct wishes wishes = { 0 };
-	CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
 	cleanup_json json_t *body = parse(text);
-	json_t *fault;
-	size_t i;
 
-	wishes_decode(body, &wishes, &faults);
-	wishes_check_host(&wishes, &host, &faults);
-	if (wishes.spec)
-		spec_check(wishes.spec, "/spec", &host, &faults);
-	json_array_foreach (faults.list, i, fault)
-		strbuf_addf(&out, "%s%s", i ? " " : "",
-			    json_get_text(fault, "field"));
-	return strbuf_steal(&out);
+	return faults_in(body);
 }
 
 #define CHECK_FAULTS(body, expected)                                           \
@@ -276,28 +253,12 @@ a_client_s_spec_is_adopted(void)
 	CHECK(json_object_get(adopted, "x") && !spec_own_root(adopted));
 }
 
-static struct image_config image;
-
-/* The spec of a body for the image above, or NULL with *err. */
 static json_t *
 spec_of(const char *text, struct skiff_error *err)
 {
-	CLEANUP(json_faults_done) struct json_faults faults = JSON_FAULTS_INIT;
-	CLEANUP(wishes_done) struct wishes wishes = { 0 };
 	cleanup_json json_t *body = parse(text);
-	json_t *spec = NULL;
 
-	wishes_decode(body, &wishes, &faults);
-	wishes_check_host(&wishes, &host, &faults);
-	CHECK(!faults.list);
-	(void)spec_build(&(struct spec_request){ .host = &host,
-						 .ns = "default",
-						 .id = "web",
-						 .wishes = &wishes,
-						 .image = &image,
-						 .has_seccomp = true },
-			 &spec, err);
-	return spec;
+	return spec_from(body, err);
 }
 
 static void

@@ -10,22 +10,10 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/json.h"
-#include "base/strbuf.h"
-#include "runtime/spec/host.h"
 #include "runtime/spec/spec.h"
-#include "runtime/spec/wishes.h"
-#include "store/image_config.h"
 #include "tests/unit/json_at.h"
+#include "tests/unit/spec_help.h"
 #include "tests/unit/tap.h"
-
-static struct host host = {
-	.has_swap_accounting = true,
-	.capabilities = UINT64_C(0x1fffeffffff), /* not SYS_RESOURCE */
-	.rlimit_hard = { [RLIMIT_NOFILE] = 20000, [RLIMIT_CORE] = UINT64_MAX },
-	.cgroup_prefix = "/skiff-01234567",
-};
-
-static struct image_config image = { .architecture = (char *)"amd64" };
 
 /* {"image":"a","args":["x"], MORE}, where ' stands for ". */
 static json_t *
@@ -46,19 +34,9 @@ body_of(const char *more)
 static char *
 faults_of(const char *more)
 {
-	CLEANUP(json_faults_done) struct json_faults faults = JSON_FAULTS_INIT;
-	CLEANUP(wishes_done) struct wishes wishes = { 0 };
-	CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
 	cleanup_json json_t *body = body_of(more);
-	json_t *fault;
-	size_t i;
 
-	wishes_decode(body, &wishes, &faults);
-	wishes_check_host(&wishes, &host, &faults);
-	json_array_foreach (faults.list, i, fault)
-		strbuf_addf(&out, "%s%s", i ? " " : "",
-			    json_get_text(fault, "field"));
-	return strbuf_steal(&out);
+	return faults_in(body);
 }
 
 #define CHECK_FAULTS(more, expected)                                           \
@@ -70,22 +48,9 @@ faults_of(const char *more)
 static json_t *
 spec_of(const char *more, struct skiff_error *err)
 {
-	CLEANUP(json_faults_done) struct json_faults faults = JSON_FAULTS_INIT;
-	CLEANUP(wishes_done) struct wishes wishes = { 0 };
 	cleanup_json json_t *body = body_of(more);
-	json_t *spec = NULL;
 
-	wishes_decode(body, &wishes, &faults);
-	wishes_check_host(&wishes, &host, &faults);
-	CHECK(!faults.list);
-	(void)spec_build(&(struct spec_request){ .host = &host,
-						 .ns = "default",
-						 .id = "web",
-						 .wishes = &wishes,
-						 .image = &image,
-						 .has_seccomp = true },
-			 &spec, err);
-	return spec;
+	return spec_from(body, err);
 }
 
 static void
