@@ -374,6 +374,47 @@ begin_creation(struct tasks *tasks, const char *ns, const char *task_id,
 	return exec_table_add(exec, err);
 }
 
+/* Waits for the step that the one of this name is in; whether it is gone. */
+static bool
+is_gone_then(struct tasks *tasks, const char *ns, const char *task_id,
+	     const char *id)
+{
+	struct skiff_error absent = ERROR_INIT;
+	CLEANUP(task_unrefp)
+	struct task *task = task_find(tasks, ns, task_id, &absent);
+	CLEANUP(exec_unrefp) struct exec *exec = NULL;
+
+	if (!task)
+		return false;
+	exec = exec_find(task, id, &absent);
+	if (!exec)
+		return true;
+	LOCK_SCOPE(&exec->step);
+	return exec->state == EXEC_DELETED;
+}
+
+/*
+ * One that was removed by its end is told of, and its record gone, a moment
+ * before its files and its name are: whoever heard of it may use that.
+ */
+static int
+take_name(struct tasks *tasks, const char *ns, const char *task_id,
+	  const struct exec_request *request, const char *id,
+	  struct place *ret_place, struct skiff_error *err)
+{
+	while (begin_creation(tasks, ns, task_id, request, id, ret_place, err) <
+	       0) {
+		if (err->code != SKIFF_ALREADY_EXISTS)
+			return -1;
+		place_done(ret_place);
+		*ret_place = (struct place){ 0 };
+		if (!is_gone_then(tasks, ns, task_id, id))
+			return -1;
+		*err = (struct skiff_error)ERROR_INIT;
+	}
+	return 0;
+}
+
 int
 exec_create(struct tasks *tasks, const char *ns, const char *task_id,
 	    const struct exec_request *request, struct exec_made *ret_made,
@@ -383,8 +424,7 @@ exec_create(struct tasks *tasks, const char *ns, const char *task_id,
 	CLEANUP(place_done) struct place place = { 0 };
 
 	if (take_id(request->wishes, task_id, &made.id, err) < 0 ||
-	    begin_creation(tasks, ns, task_id, request, made.id, &place, err) <
-		0)
+	    take_name(tasks, ns, task_id, request, made.id, &place, err) < 0)
 		return -1;
 	if (create_step(&place, request, &made, err) < 0) {
 		exec_forget(place.exec);

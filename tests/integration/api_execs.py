@@ -149,6 +149,16 @@ def one_call_gives_status_and_output_and_leaves_nothing():
 
 
 @test
+def a_name_is_free_again_when_the_answer_is_there():
+    with Box() as b:
+        for _ in range(20):
+            equal(b.run("sh", "-c", "exit 3", id="same")["exit_status"], 3)
+        b.add("same", *SLEEP)
+        problem = b.run("true", id="same", expect=409)
+        equal(problem["code"], "already_exists")
+
+
+@test
 def what_is_left_out_is_the_container_s_own():
     with Box(env=["A=1", "B=2"], cwd="/tmp", user="1234",
              capabilities={"drop": ["ALL"]}) as b:
