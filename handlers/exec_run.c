@@ -154,9 +154,11 @@ poll_run(void *arg, bool timed_out, struct response **ret,
 		return WAIT_FINISH;
 	if (!timed_out)
 		return 0;
+	if (exit_wait_late(run->wait, &run->exit, err) == 0)
+		return WAIT_FINISH;
 	/* Nobody would ever hear of it. */
 	exec_kill_later(run->services->tasks, run->ns, run->task, run->exec);
-	return exit_wait_late(run->wait, err);
+	return -1;
 }
 
 static const struct wait_ops wait_for_run = {

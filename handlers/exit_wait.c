@@ -154,17 +154,34 @@ exit_wait_poll(struct exit_wait *wait, const json_t **ret_exit,
 }
 
 int
-exit_wait_late(const struct exit_wait *wait, struct skiff_error *err)
+exit_wait_late(struct exit_wait *wait, const json_t **ret_exit,
+	       struct skiff_error *err)
 {
 	cleanup_json json_t *object = NULL;
 	const char *noun = record_kind_name(wait->kind);
+	struct skiff_error gone = ERROR_INIT;
+	const char *state;
 
-	if (load(wait, &object, err) < 0)
+	if (load(wait, &object, &gone) < 0 && gone.code != SKIFF_NOT_FOUND) {
+		*err = gone;
 		return -1;
+	}
+	state = json_get_text(object, "state");
+	/* Since it was looked at: that is among the events. */
+	if (!object || strcmp(state, "stopped") == 0) {
+		if (exit_wait_poll(wait, ret_exit, err) < 0)
+			return -1;
+		if (*ret_exit)
+			return 0;
+	}
+	if (!object) {
+		*err = gone;
+		return -1;
+	}
 	(void)err_set(err, SKIFF_DEADLINE_EXCEEDED, "%s %s is still %s", noun,
-		      wait->id, json_get_text(object, "state"));
+		      wait->id, state);
 	(void)err_object(err, noun, wait->id);
-	return err_state(err, json_get_text(object, "state"));
+	return err_state(err, state);
 }
 
 int

@@ -37,8 +37,12 @@ int exit_wait_expect(struct exit_wait *wait, struct skiff_error *err);
  */
 int exit_wait_poll(struct exit_wait *wait, const json_t **ret_exit,
 		   struct skiff_error *err);
-/* SKIFF_DEADLINE_EXCEEDED, with the state that it is in instead. */
-int exit_wait_late(const struct exit_wait *wait, struct skiff_error *err);
+/*
+ * The time is up: SKIFF_DEADLINE_EXCEEDED, with the state that it is in
+ * instead; or 0 and *ret_exit, when it has ended since it was polled.
+ */
+int exit_wait_late(struct exit_wait *wait, const json_t **ret_exit,
+		   struct skiff_error *err);
 
 /* ?timeout as a deadline. */
 int take_timeout_query(struct request *request, struct deadline *ret_deadline,

@@ -22,12 +22,11 @@ poll_exit(void *arg, bool timed_out, struct response **ret,
 	struct exit_wait *wait = arg;
 	const json_t *exit;
 
-	if (exit_wait_poll(wait, &exit, err) < 0)
+	if (exit_wait_poll(wait, &exit, err) < 0 ||
+	    (timed_out && !exit && exit_wait_late(wait, &exit, err) < 0))
 		return -1;
 	if (exit)
 		*ret = response_json(200, exit);
-	else if (timed_out)
-		return exit_wait_late(wait, err);
 	return 0;
 }
 

@@ -319,6 +319,27 @@ def a_signal_reaches_one_and_a_time_out_kills():
 
 
 @test
+def an_end_at_the_time_out_is_either_of_them():
+    with Box() as b:
+        def come_and_go():
+            for i in range(12):
+                answer = b.s.post(
+                    b.execs + "?wait=true&timeout=0.%03d" % (40 + 2 * i),
+                    {"args": ["sleep", "0.03"]}, expect=None)
+                answers.append((answer.status, answer.text))
+        answers = []
+        clients = [threading.Thread(target=come_and_go) for _ in range(4)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        for status, text in answers:
+            check(status == 200 or
+                  status == 504 and "is still running" in text, status, text)
+        equal(len(answers), 4 * 12)
+
+
+@test
 def much_output_is_cut_and_said():
     with Box() as b:
         done = b.run("head", "-c", "5000", "/dev/zero",
