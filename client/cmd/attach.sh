@@ -23,6 +23,7 @@ cmd_attach()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--no-stdin) wanted= ;;
+		--sig-proxy) sig_proxy=1 ;;
 		--sig-proxy=*)
 			boolean --sig-proxy "${1#*=}"
 			sig_proxy=$value

@@ -4,11 +4,12 @@
 help_images()
 {
 	cat <<'HELP'
-usage: skiff images [ls] [-q] [--json]
+usage: skiff images [ls] [-q] [--format FILTER] [--json]
        skiff images rm NAME...
 
 Lists the images of the namespace, with -q their names only, or removes
-names and prints them.
+names and prints them. --format shows what a jq filter makes of each, such as
+.name
 HELP
 }
 
@@ -33,18 +34,32 @@ cmd_images()
 
 images_ls()
 {
-	quiet=
-	for argument in "$@"; do
-		case $argument in
+	quiet='' format=''
+	while [ $# -gt 0 ]; do
+		case $1 in
 		--json) want_json=1 ;;
 		-q | --quiet) quiet=1 ;;
 		-a | --all | --digests | --no-trunc) ;; # always
-		*) usage_error "unknown argument $argument" ;;
+		--format)
+			[ $# -gt 1 ] || usage_error "$1 needs a value"
+			format=$2
+			shift
+			;;
+		--format=*) format=${1#*=} ;;
+		-f | --filter | --filter=*)
+			usage_error "$1: --format can select, such as" \
+			    "'select(.name | test(\"busybox\")) | .name'"
+			;;
+		*) usage_error "unknown argument $1" ;;
 		esac
+		shift
 	done
 	http_list "$namespace_path/images"
 	if [ -n "$want_json" ]; then
 		items_json
+		return
+	elif [ -n "$format" ]; then
+		items_filtered "$format" "$tmp/items"
 		return
 	elif [ -n "$quiet" ]; then
 		jq -r .name "$tmp/items" | neutral

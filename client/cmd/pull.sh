@@ -36,6 +36,8 @@ cmd_pull()
 		--user=*) user=${1#*=} ;;
 		-q | --quiet) quiet=1 ;;
 		--json) want_json=1 ;;
+		--disable-content-trust) ;; # as docker's own default
+		-a | --all-tags) usage_error "$1: tags are pulled one by one" ;;
 		-*) usage_error "unknown option $1" ;;
 		*)
 			[ -z "$ref" ] || usage_error "one reference, please"

@@ -31,6 +31,9 @@ cmd_start()
 			detach_keys=$2
 			shift
 			;;
+		--checkpoint | --checkpoint=* | --checkpoint-dir*)
+			usage_error "$1: skiff restore CHECKPOINT CONTAINER"
+			;;
 		-*) usage_error "unknown option $1" ;;
 		*) break ;;
 		esac

@@ -8,8 +8,12 @@
 pull_image()
 {
 	printf '%s' "$2" >"$tmp/body"
-	is_tty=false
-	[ ! -t 2 ] || [ "${TERM:-dumb}" = dumb ] || is_tty=true
+	rows=0 columns=0
+	if [ -t 2 ] && [ "${TERM:-dumb}" != dumb ]; then
+		rows=$(stty size <&2 2>/dev/null) || rows=
+		columns=${rows#* } rows=${rows% *}
+		[ "${rows:-0}" -gt 0 ] || rows=24 columns=80
+	fi
 	: >"$tmp/stream"
 	# The exit status of the pipeline is jq's; curl's is kept in a file.
 	{
@@ -22,7 +26,8 @@ pull_image()
 	    if [ -n "${quiet-}" ]; then
 		cat >/dev/null
 	else
-		jq -n -j --unbuffered --argjson tty "$is_tty" \
+		jq -n -j --unbuffered --argjson rows "$rows" \
+		    --argjson columns "$columns" \
 		    -f "$SKIFF_CLIENT/lib/progress.jq" >&2
 	fi
 	[ ! -e "$tmp/curl-failed" ] || [ -s "$tmp/stream" ] || http_unreachable

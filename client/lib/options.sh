@@ -169,7 +169,7 @@ container_options()
 		[ "$verb" != exec ] || exec_option ||
 		    usage_error "unknown option $1"
 		[ "$verb" != update ] || update_option ||
-		    usage_error "unknown option $1"
+		    usage_error "$1: only a new container can have it"
 		shift "$n_used"
 		n_left=$((n_left - n_used))
 		if [ -n "$rest" ]; then

@@ -2,8 +2,9 @@
 # Draws the progress of an operation: documents in, one for each change;
 # what to write to the terminal out.
 #
-# On a terminal ($tty) the lines of all descriptors are drawn again in
-# place; else one line is written when the state of a descriptor changes.
+# On a terminal ($rows and $columns are not 0) the lines of all descriptors
+# are drawn again in place, or of as many that are not done as there is room
+# for; else one line is written when the state of a descriptor changes.
 # Nothing that the daemon says reaches the terminal raw.
 
 def plain: tostring | gsub("[\\x{00}-\\x{1f}\\x{7f}-\\x{9f}]"; "?");
@@ -18,8 +19,7 @@ def bytes:
 def pad($n): . + (($n - length) as $missing |
 	if $missing > 0 then " " * $missing else "" end);
 
-def bar($done; $total):
-	20 as $width |
+def bar($done; $total; $width):
 	(if $total > 0 then [$done / $total * $width | floor, $width] | min
 	else 0 end) as $full |
 	"[" + ("=" * $full // "") + (" " * ($width - $full) // "") + "]";
@@ -27,14 +27,17 @@ def bar($done; $total):
 def name: ((.kind // "item") | plain | pad(8)) + " " +
 	((.digest // .ref // "") | plain | .[0:19] | pad(19));
 
-# The state in words; $rate in bytes a second, or null.
+# The state in words; $rate in bytes a second, or null. The bar has what the
+# words leave of the line.
 def words($rate):
 	(.state // "" | plain) as $state |
 	if .total != null and .offset != null and .total > 0 and
 	    .offset < .total and .offset > 0 then
-		"\($state | pad(12)) \(bar(.offset; .total)) " +
-		"\(.offset | bytes) of \(.total | bytes)" +
-		(if $rate then ", \($rate | bytes)/s" else "" end)
+		("\(.offset | bytes) of \(.total | bytes)" +
+		(if $rate then ", \($rate | bytes)/s" else "" end)) as $said |
+		([$columns - 46 - ($said | length), 20] | min) as $width |
+		"\($state | pad(12)) " + (if $width > 3 then
+			bar(.offset; .total; $width) + " " else "" end) + $said
 	else
 		($state | pad(12)) +
 		(if .total then " \(.total | bytes)" else "" end)
@@ -62,12 +65,15 @@ foreach inputs as $operation (
 				else $item.offset // 0 end)}}
 	] as $lines |
 	.seen = ($lines | map({key: .key, value: .seen}) | from_entries) |
-	if $tty then
+	if $rows > 0 then
+		(if $lines | length < $rows then $lines
+		else $lines | map(select(.item.state != "done")) |
+			.[:$rows - 1] end) as $lines |
 		.out = (if .drawn > 0 then "\u001b[\(.drawn)A" else "" end) +
-			($lines | map("\r\u001b[K" + (.item | name) + " " +
-			(.rate as $rate | .item | words($rate)) + "\n") |
-			join("")) |
-		.drawn = ([.drawn, ($lines | length)] | max)
+			"\r\u001b[J" + ($lines | map(((.item | name) + " " +
+			(.rate as $rate | .item | words($rate)))
+			[:$columns - 1] + "\n") | join("")) |
+		.drawn = ($lines | length)
 	else
 		.out = ($lines | map(select(.changed) | (.item | name) + " " +
 			(.item | del(.offset) | words(null) |

@@ -48,6 +48,7 @@ is "inspect --type" "$(skiff inspect --type container -f .id box;
     skiff inspect --type image box 2>/dev/null | jq length)" "box
 0"
 is "images -q" "$(skiff images -q)" "$ref"
+is "images --format" "$(skiff images --format .name)" "$ref"
 is "inspect takes an image" \
     "$(skiff inspect -f .name "$ref")" "$ref"
 output=$(skiff inspect none box 2>&1 >"$scratch/found")
@@ -86,6 +87,8 @@ is "and for later" "$(skiff inspect -f '[.resources.memory, .resources.pids,
     "100663296 50 on-failure:3"
 output=$(skiff update --memory 1 box 2>&1)
 is "update to what cannot be: status 1" $? 1
+like "update of what is for life" "$(skiff update --init box 2>&1)" \
+    '^skiff: --init: only a new container can have it'
 output=$(skiff update box 2>&1)
 is "update to nothing: status 2" $? 2
 is "stats --format" "$(skiff stats --no-stream --format .id)" box

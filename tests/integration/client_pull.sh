@@ -21,7 +21,7 @@ is "pull -q says only the name" "$output" "$many"
 output=$(TERM=xterm script -qec "$SKIFF_SRC/client/skiff pull $many" \
     /dev/null </dev/null 2>&1)
 like "on a terminal lines are drawn again" "$output" \
-    "$(printf '\033')\\[K.*sha256:"
+    "$(printf '\033')\\[J.*sha256:"
 
 list=$(skiff images ls)
 like "images ls has its heading" "$list" '^REF +TYPE +DIGEST +SIZE$'

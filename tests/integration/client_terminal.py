@@ -4,6 +4,8 @@
 and the terminal given back whatever happens."""
 import functools
 import hashlib
+import json
+import re
 
 from skifftest import *
 from lib_pty import Terminal
@@ -231,6 +233,55 @@ def a_daemon_that_restarts_is_waited_for():
         equal(t.wait(), 0)
         check(t.is_restored())
     nothing_is_left()
+
+
+def screen(data, columns):
+    """What a terminal of that width shows in the end."""
+    lines, row, column = [[]], 0, 0
+    for part in re.findall(r"\x1b\[\d*[A-Z]|[^\x1b]", data):
+        if part == "\n":
+            row, column = row + 1, 0
+        elif part == "\r":
+            column = 0
+        elif part.endswith("A") and len(part) > 2:
+            row -= int(part[2:-1])
+        elif part == "\x1b[J":
+            lines[row:] = [lines[row][:column]]
+        else:
+            if column == columns:
+                row, column = row + 1, 0
+                lines += [[]] if row == len(lines) else []
+            lines[row][column:column + 1] = [part]
+            column += 1
+        lines += [[] for _ in range(row + 1 - len(lines))]
+    return "".join("".join(line) + "\n" for line in lines)
+
+
+@test
+def progress_is_drawn_in_place_whatever_the_width():
+    def shown(rows, columns, n_layers):
+        def at(offset):
+            items = [{"kind": "manifest", "digest": "sha256:" + "a" * 64,
+                      "state": "done", "total": 587}]
+            items += [{"kind": "layer", "digest": "sha256:%064d" % n,
+                       "state": "downloading", "offset": offset + n,
+                       "total": 31700000} for n in range(n_layers)]
+            return json.dumps({"progress": items})
+        drawn = subprocess.run(
+            ["jq", "-n", "-j", "--argjson", "rows", str(rows), "--argjson",
+             "columns", str(columns), "-f",
+             os.path.join(SRC, "client", "lib", "progress.jq")],
+            input="\n".join(map(at, (0, 99, 2000000, 30000000))).encode(),
+            capture_output=True, check=True).stdout
+        return screen(drawn.decode(), columns)
+
+    for columns in 40, 60, 80, 90, 100, 200:
+        text = shown(24, columns, 2)
+        equal((text.count("manifest"), text.count("layer")), (1, 2), text)
+        check("30 MB" in text or columns == 40, text)
+    # More than there is room for: those that are not done, one each.
+    text = shown(6, 80, 40)
+    equal((text.count("manifest"), text.count("layer")), (0, 5), text)
 
 
 @test
