@@ -409,7 +409,15 @@ start_process(const struct shim_options *options, int ready_fd, pid_t *ret_pid,
 	keep_variable(&env, "UBSAN_OPTIONS");
 	process.argv = argv.items;
 	process.env = env.items;
-	return proc_spawn(&process, ret_pid, ret_pidfd, err);
+	if (proc_spawn(&process, ret_pid, ret_pidfd, err) == 0)
+		return 0;
+	/* It is the daemon that lacks a program, not who asked for a task. */
+	if (err->code == SKIFF_NOT_FOUND ||
+	    err->code == SKIFF_PERMISSION_DENIED) {
+		err->code = SKIFF_UNAVAILABLE;
+		(void)err_reason(err, "shim_not_found");
+	}
+	return -1;
 }
 
 static int

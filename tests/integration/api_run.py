@@ -197,6 +197,23 @@ def an_entrypoint_that_is_not_there_leaves_nothing_behind():
 
 
 @test
+def a_shim_that_cannot_be_run_is_no_fault_of_the_client_s():
+    shim = shutil.copy(os.path.join(BUILD, "skiff-shim"), scratch("shim"))
+    with Daemon("lame", args=["--shim", shim]) as s:
+        name = image(s)
+        s.post(N + "/containers", {"id": "lame", "image": name}, expect=201)
+        before = s.picture()
+        for break_it in (lambda: os.chmod(shim, 0o644),
+                         lambda: os.unlink(shim)):
+            break_it()
+            problem = s.post(N + "/tasks", {"container": "lame"},
+                             expect=503).json
+            equal(problem["reason"], "shim_not_found")
+            check(shim in problem["detail"], problem)
+        equal(differences(before, s.picture()), [])
+
+
+@test
 def the_container_is_what_was_wished_for():
     s = the_daemon()
     s.run("wishes", image(s),
