@@ -24,7 +24,8 @@ cmd_restore()
 	fi
 	task=$namespace_path/tasks/$(uri "$id")
 	# What has ended makes room.
-	[ "$(task_state "$(uri "$id")")" != stopped ] || http DELETE "$task"
+	state=$(task_state "$(uri "$id")") || exit
+	[ "$state" != stopped ] || http DELETE "$task"
 	http POST "$namespace_path/tasks" \
 	    "$(jq -nc --arg id "$id" --arg image "$checkpoint" \
 		'{container: $id, checkpoint: $image}')"

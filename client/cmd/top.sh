@@ -6,7 +6,8 @@ help_top()
 	cat <<'HELP'
 usage: skiff top [--json] CONTAINER
 
-Lists the processes of a container, by the numbers the host knows them by.
+Lists the processes of a container, by the numbers the host knows them by,
+and the commands of those that it or "skiff exec" was started with.
 HELP
 }
 
@@ -18,12 +19,19 @@ cmd_top()
 	}
 	names_of_containers "$@"
 	[ $# = 1 ] || usage_error "one container, and no options of ps, please"
-	http GET "$namespace_path/tasks/$(uri "$1")/pids"
+	path=$namespace_path/tasks/$(uri "$1")
+	http GET "$path/processes"
+	mv "$reply" "$tmp/known"
+	http GET "$path/pids"
 	if [ -n "$want_json" ]; then
 		jq .processes "$reply"
-	else
-		jq -r "$jq_library"'.processes[] | [(.uid | text), .pid,
-		    (.ppid | text), (.name | text)] | @tsv' "$reply" |
-		    table UID PID PPID NAME
+		return
 	fi
+	# Of what the container itself has started only the name is known.
+	jq -r --slurpfile known "$tmp/known" "$jq_library"'
+		($known[0].processes | map(select(.pid) | {key: "\(.pid)",
+			value: (.args | join(" "))}) | from_entries) as $command |
+		.processes[] | [(.uid | text), .pid, (.ppid | text),
+		    (.name | text), ($command["\(.pid)"] | text)] | @tsv' \
+	    "$reply" | table UID PID PPID NAME COMMAND
 }

@@ -44,7 +44,9 @@ remove_container()
 		http_try DELETE "$namespace_path/containers/$1?force=true"
 		return
 	fi
-	if [ "$(task_state "$1")" = stopped ]; then
+	# A daemon that does not answer is told of once.
+	state=$(task_state "$1") || exit
+	if [ "$state" = stopped ]; then
 		http_try DELETE "$namespace_path/tasks/$1" || return 1
 	fi
 	http_try DELETE "$namespace_path/containers/$1"

@@ -55,7 +55,7 @@ output=$(skiff inspect none box 2>&1 >"$scratch/found")
 is "inspect of what is not there: status 1" $? 1
 like "which is said" "$output" '^skiff: .*none'
 is "the others are printed" "$(jq -r '.[].id' "$scratch/found")" box
-like "top" "$(skiff top box)" '^0 +[0-9]+ +[0-9]+ +sh'
+like "top" "$(skiff top box)" '^0 +[0-9]+ +[0-9]+ +sh +sh -c trap'
 is "pause" "$(skiff pause box)" box
 is "it is paused" "$(skiff inspect -f .task.state box)" paused
 output=$(skiff pause box 2>&1)
@@ -137,6 +137,13 @@ is "rename prints the new name" "$(skiff rename old new)" new
 is "which it has" "$(skiff ps -aq)" new
 ok "rm" skiff rm new
 
+is "a daemon that does not answer is told of once" \
+    "$(skiff -H unix:///no/such rm box 2>&1 | wc -l)" 1
+like "help VERB" "$(skiff help run)" '^usage: skiff run'
+is "container VERB" "$(skiff container ls -aq)" "$(skiff ps -aq)"
+like "what docker has beside these" "$(skiff cp a:/b c 2>&1)" 'not there yet'
+output=$(skiff frobnicate 2>&1)
+is "what nobody has: status 2" $? 2
 for verb in create start stop kill rm ps exec attach logs wait pause resume \
     top stats inspect update restart checkpoint restore rename label run \
     pull images events namespaces version; do
