@@ -156,6 +156,34 @@ def a_restore_that_fails_anywhere_changes_nothing():
 
 
 @test
+def a_container_that_would_be_restored_is_all_there_or_not():
+    s = daemon()
+    counting(s, "twin")
+    put_aside(s, "twin")
+    remove(s, "twin")
+    before = left(s)
+    path = N + "/containers?start=true"
+    for action in "error(EIO)", "crash":
+        for point in ("container.committed", "restore.layer",
+                      "restore.unpacked", "shim.ready", "task.row.before"):
+            restarted(s, {"SKIFF_FAILPOINTS": "%s=%s" % (point, action)})
+            try:
+                status = s.post(path, {"checkpoint": "cp/twin:1"},
+                                expect=None).status
+                check(status >= 500, point, action, status)
+            except (OSError, http.client.HTTPException):
+                equal(action, "crash")
+                s.wait_end()
+            restarted(s)
+            s.get(N + "/containers/twin", expect=404)
+            s.get(N + "/tasks/twin", expect=404)
+            equal(left(s), before, point, action)
+    s.post(path, {"checkpoint": "cp/twin:1"}, expect=201)
+    goes_on(s, "twin")
+    remove(s, "twin")
+
+
+@test
 def no_room_is_told_and_leaves_nothing():
     s = daemon()
     counting(s, "full")
