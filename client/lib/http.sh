@@ -29,9 +29,16 @@ http_setup()
 	tmp=$(mktemp -d "${TMPDIR:-/tmp}/skiff.XXXXXX")
 	reply=$tmp/reply
 	trap 'rm -rf "$tmp"' EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	on_signals exit
+}
+
+# on_signals COMMAND: what ends the client, given the status to end with.
+on_signals()
+{
+	for ending in HUP:129 INT:130 TERM:143; do
+		# shellcheck disable=SC2064 # the command of now
+		trap "$1 ${ending#*:}" "${ending%:*}"
+	done
 }
 
 # uri TEXT: percent-encoded as one path segment.

@@ -15,6 +15,7 @@ pull_image()
 		[ "${rows:-0}" -gt 0 ] || rows=24 columns=80
 	fi
 	: >"$tmp/stream"
+	on_signals pull_cancel
 	# The exit status of the pipeline is jq's; curl's is kept in a file.
 	{
 		http_curl "$namespace_path/images/pull" -N -X POST \
@@ -30,6 +31,7 @@ pull_image()
 		    --argjson columns "$columns" \
 		    -f "$SKIFF_CLIENT/lib/progress.jq" >&2
 	fi
+	on_signals exit
 	[ ! -e "$tmp/curl-failed" ] || [ -s "$tmp/stream" ] || http_unreachable
 	sed -n 's/^data: *//p' "$tmp/stream" | tail -n 1 >"$reply"
 	if [ ! -s "$reply" ]; then
@@ -50,6 +52,18 @@ pull_image()
 		    "operation $(jq -r .id "$reply")"
 		;;
 	esac
+}
+
+# pull_cancel STATUS: nobody waits for it any more.
+pull_cancel()
+{
+	trap '' HUP INT TERM
+	operation=$(sed -n 's/^data: *//p' "$tmp/stream" | head -n 1 |
+	    jq -r '.id // empty')
+	[ -z "$operation" ] ||
+	    ! http_try DELETE "$namespace_path/operations/$operation" ||
+	    echo "skiff: the pull is cancelled" >&2
+	exit "$1"
 }
 
 # pull_body REF PLATFORM USER:PASSWORD NAME

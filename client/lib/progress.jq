@@ -65,7 +65,12 @@ foreach inputs as $operation (
 				else $item.offset // 0 end)}}
 	] as $lines |
 	.seen = ($lines | map({key: .key, value: .seen}) | from_entries) |
-	if $rows > 0 then
+	if $rows > 0 and $lines == [] and $operation.state == "running" then
+		.out = (if .drawn > 0 then "\u001b[\(.drawn)A" else "" end) +
+			"\r\u001b[J" + ("resolving \($operation.request.ref //
+			"" | plain)"[:$columns - 1]) + "\n" |
+		.drawn = 1
+	elif $rows > 0 then
 		(if $lines | length < $rows then $lines
 		else $lines | map(select(.item.state != "done")) |
 			.[:$rows - 1] end) as $lines |

@@ -285,6 +285,23 @@ def progress_is_drawn_in_place_whatever_the_width():
 
 
 @test
+def ctrl_c_cancels_a_pull():
+    """From a registry that takes the connection, and never says a word."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    ref = "127.0.0.1:%d/t/never:1" % silent.getsockname()[1]
+    for verb in "pull", "run":
+        with terminal(verb, ref) as t:
+            t.expect("resolving " + ref)
+            t.type("\x03")
+            t.expect("the pull is cancelled")
+            equal(t.wait(), 130)
+    silent.close()
+    operations = the_daemon().get("/v1/namespaces/default/operations").json
+    equal([o["state"] for o in operations["items"] if o["ref"] == ref],
+          ["cancelled"] * 2)
+
+
+@test
 def a_terminal_needs_one():
     answer = skiff("run", "-it", "--rm", reference(), "true", input="")
     equal(answer.returncode, 125)
