@@ -344,6 +344,9 @@ delete_step(struct task *task, json_t **ret_exit, struct skiff_error *err)
 		return -1;
 	task->state = TASK_DELETED;
 	execs_forget_all(task);
+	/* Timers of its stop may hold the task for long. */
+	shim_client_free(task->client);
+	task->client = NULL;
 	return 0;
 }
 

@@ -20,6 +20,7 @@ os.environ.pop("SKIFF_RECORD", None)  # answers of dying daemons
 import collections
 import itertools
 import queue
+import re
 import threading
 
 from skifftest import *
@@ -73,6 +74,20 @@ def trace(path):
             return [tuple(line.split()) for line in f]
     except FileNotFoundError:
         return []
+
+
+def descriptors(pid):
+    """What a daemon has open, but for its database, of which it opens as
+    many as it has readers at once."""
+    found = collections.Counter()
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            name = os.readlink("/proc/%d/fd/%s" % (pid, fd))
+        except OSError:
+            continue
+        if "/skiff.db" not in name:
+            found[re.sub(r":\[\d+\]", "", name)] += 1
+    return found
 
 
 _ref = None
@@ -131,6 +146,19 @@ class Walker:
         except Failed:
             check(self.hits(), "skiffd does not start:", s.log_tail())
             start_clean(s)
+        self.had = s.process.pid, descriptors(s.process.pid)
+
+    def no_descriptor_more(self):
+        """Than when it was started, unless it had to be since."""
+        pid, had = self.had
+        if self.s.process.pid != pid:
+            return
+        def more():
+            return descriptors(pid) - had
+        try:
+            until(lambda: not more(), "descriptors closed")
+        except TimeoutError:
+            raise Failed("descriptors left: %s" % more())
 
     def at_step(self, name):
         """Of Restarts: the failpoints are set, and no longer counted."""
@@ -173,6 +201,7 @@ class Walker:
             life.run(on_failure)
         if has_died(s.process):  # as the last thing that it did
             start_clean(s)
+        self.no_descriptor_more()
         consistent(s.root)
         lives = lives_in_order(s.events(start))
         check(lives, "no task lived")

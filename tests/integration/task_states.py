@@ -289,6 +289,28 @@ def a_stop_goes_on_without_its_client_and_over_a_restart():
 
 # --- kill ----------------------------------------------------------------
 
+def pidfds(s):
+    names = []
+    for fd in os.listdir("/proc/%d/fd" % s.process.pid):
+        try:
+            names.append(os.readlink("/proc/%d/fd/%s" % (s.process.pid, fd)))
+        except OSError:
+            pass
+    return len([name for name in names if "pidfd" in name])
+
+
+@test
+def a_deleted_task_lets_go_of_its_shim():
+    """Whatever the time that its stop would have had."""
+    s = the_daemon()
+    image(s)
+    before = pidfds(s)
+    run(s, "gone")
+    s.post(task("gone", "/stop"), {"timeout": 3600})
+    remove(s, "gone")
+    until(lambda: pidfds(s) <= before, "descriptors closed")
+
+
 @test
 def one_process_of_the_task_is_killed_by_its_pid():
     s = the_daemon()
