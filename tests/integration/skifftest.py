@@ -537,7 +537,15 @@ class Daemon:
             namespace, container, int(timeout)), timeout=timeout + 5).json
 
     def picture(self):
+        """Once what deletions leave to a daemon that runs is gone."""
+        if self.process:
+            until(self.has_buried_all, "removal of what was deleted")
         return picture(self.root, self.state)
+
+    def has_buried_all(self):
+        dead = [os.path.join(top, "tasks", ".dead")
+                for top in (self.root, self.state)]
+        return not any(os.path.isdir(d) and os.listdir(d) for d in dead)
 
 
 _the_daemon = None
