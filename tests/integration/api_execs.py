@@ -12,7 +12,7 @@ from skifftest import *
 needs("root", "runc", "skopeo", "docker-registry")
 
 N = "/v1/namespaces/default"
-SLEEP = ["sleep", "1000"]
+SLEEP = ["sleep", "100000"]
 SCALE = int(os.environ.get("SCALE", "0"))
 
 _image = None
@@ -483,10 +483,11 @@ def run_many(b, wanted, seconds):
     def work():
         while not failures and (
                 len(done) < wanted or time.monotonic() < end):
-            answer = b.run("sh", "-c", "exit 7")
-            if answer["exit_status"] != 7:
-                failures.append(answer)
-            done.append(1)
+            try:
+                equal(b.run("sh", "-c", "exit 7")["exit_status"], 7)
+                done.append(1)
+            except Exception as why:  # told by the main thread
+                failures.append(why)
     threads = [threading.Thread(target=work) for _ in range(4)]
     for t in threads:
         t.start()

@@ -37,6 +37,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import urllib.parse
@@ -112,6 +113,22 @@ def _alarm(_signal, _frame):
     raise TimeoutError("test took longer than %d s" % TEST_SECONDS)
 
 
+_in_threads = []  # what a test's threads have raised
+
+
+def _heard(thread):
+    _in_threads.append("".join(traceback.format_exception(
+        thread.exc_type, thread.exc_value, thread.exc_traceback)))
+
+
+def _run(function):
+    """A thread of its that failed fails the test, too."""
+    _in_threads.clear()
+    function()
+    if _in_threads:
+        raise Failed("in a thread: " + "\n".join(_in_threads))
+
+
 def main(program="skiffd"):
     """program: what must have been built for the tests to run."""
     if not os.access(os.path.join(BUILD, program), os.X_OK):
@@ -119,6 +136,7 @@ def main(program="skiffd"):
         sys.exit(0)
     sys.stdout.reconfigure(line_buffering=True)
     signal.signal(signal.SIGALRM, _alarm)
+    threading.excepthook = _heard
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted = sys.argv[1:]
     tests = [t for t in _tests if not wanted or t.__name__ in wanted]
@@ -128,7 +146,7 @@ def main(program="skiffd"):
         signal.alarm(TEST_SECONDS)
         verdict = ""
         try:
-            function()
+            _run(function)
         except Skip as why:
             verdict = " # SKIP %s" % why
         except Exception:  # the next test still runs
