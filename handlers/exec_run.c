@@ -167,12 +167,17 @@ static const struct wait_ops wait_for_run = {
 	.free = run_free,
 };
 
-/* While nobody can remove it. */
+/*
+ * While nobody can remove it. Only from now on an end under its name is its
+ * own: another may have had that until a moment ago.
+ */
 static int
-open_output(void *arg, int dir_fd, struct skiff_error *err)
+expect_end(void *arg, int dir_fd, struct skiff_error *err)
 {
 	struct run *run = arg;
 
+	if (exit_wait_expect(run->wait, err) < 0)
+		return -1;
 	for (size_t i = 0; i < run->n_streams; i++) {
 		struct log_options options = { .streams = streams[i].bit };
 
@@ -192,12 +197,10 @@ start(struct run *run, const struct exec_wishes *wishes, bool auto_remove,
 		.wishes = wishes,
 		.want_start = true,
 		.auto_remove = auto_remove,
-		.opened = open_output,
+		.opened = expect_end,
 		.arg = run,
 	};
 
-	if (exit_wait_expect(run->wait, err) < 0)
-		return -1;
 	return exec_create(run->services->tasks, run->ns, run->task, &request,
 			   &made, err);
 }

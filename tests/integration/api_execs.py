@@ -159,6 +159,28 @@ def a_name_is_free_again_when_the_answer_is_there():
 
 
 @test
+def who_waits_for_a_name_hears_of_their_own_exec():
+    with Box() as b:
+        def come_and_go(status):
+            for _ in range(25):
+                answer = b.s.post(b.execs + "?wait=true", {
+                    "id": "same", "args": ["sh", "-c", "exit %d" % status]},
+                    expect=None)
+                answers.append((status, answer.status, answer.json))
+        answers = []
+        clients = [threading.Thread(target=come_and_go, args=(status,))
+                   for status in (3, 4, 5)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        for status, code, body in answers:
+            check(code == 409 or
+                  (code, body["exit_status"]) == (200, status), status, body)
+        check(any(code == 200 for _, code, _ in answers))
+
+
+@test
 def what_is_left_out_is_the_container_s_own():
     with Box(env=["A=1", "B=2"], cwd="/tmp", user="1234",
              capabilities={"drop": ["ALL"]}) as b:
