@@ -26,6 +26,6 @@ bench: all %D%/bench_store
 	@'$(srcdir)'/build-aux/install-packages '$(srcdir)'/%D%/packages
 	@$(AM_TESTS_ENVIRONMENT) unset SKIFF_RECORD; \
 	for script in $(bench_scripts); do \
-		python3 '$(srcdir)'/$$script || exit 1; \
+		'$(srcdir)'/$$script || exit 1; \
 	done; \
 	exec %D%/bench_store

@@ -37,7 +37,9 @@ def once(d):
     tasks = json.loads(d.http("GET", N + "/tasks?limit=1000"))["items"]
     known = time.perf_counter()
     if [t["state"] for t in tasks].count("running") != TASKS:
-        raise SystemExit("not all run: %s" % [(t["id"], t["state"], t.get("reason"), t.get("exit_status")) for t in tasks if t["state"] != "running"])
+        raise SystemExit("not all run: %s" % [
+            (t["id"], t["state"], t.get("reason"), t.get("exit_status"))
+            for t in tasks if t["state"] != "running"])
     d.http("POST", N + "/tasks/m0/kill", {"signal": "CONT"})
     return [t - start for t in (answered, known, time.perf_counter())]
 
