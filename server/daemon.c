@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/footprint.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -43,6 +45,8 @@
 #define STOP_GRACE_MS 5000
 #define WORKERS 24
 #define QUIET_MS 1000
+#define LOCK_WAIT_MS 2000
+#define LOCK_RETRY_MS 10
 
 struct daemon {
 	const struct options *options;
@@ -62,16 +66,25 @@ struct daemon {
 
 /* --- directories and limits --------------------------------------------- */
 
-/* One daemon a root: the lock goes with the process, however it ends. */
+/*
+ * One daemon a root: the lock goes with the process, however it ends. It goes
+ * a little later when that was killed while it started another: until what
+ * it started has become that program, it has the lock, too.
+ */
 static int
 lock_root(int root_fd, const char *path, struct skiff_error *err)
 {
-	if (flock(root_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno == EWOULDBLOCK)
-		return err_set(err, SKIFF_ALREADY_EXISTS,
-			       "another skiffd serves %s", path);
-	return err_errno(err, errno, "lock %s", path);
+	struct deadline deadline = deadline_in_ms(LOCK_WAIT_MS);
+
+	while (flock(root_fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_errno(err, errno, "lock %s", path);
+		if (deadline_passed(deadline))
+			return err_set(err, SKIFF_ALREADY_EXISTS,
+				       "another skiffd serves %s", path);
+		(void)poll(NULL, 0, LOCK_RETRY_MS);
+	}
+	return 0;
 }
 
 static int

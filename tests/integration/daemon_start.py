@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """How skiffd is started and ended: flags, file, sockets, several at once."""
+import fcntl
 import http.client
 import stat
 
@@ -90,6 +91,28 @@ def daemons_with_different_roots_run_side_by_side():
     with Daemon("one") as one, Daemon("two") as two:
         one.post("/v1/namespaces", {"name": "only-here"}, expect=201)
         two.get("/v1/namespaces/only-here", expect=404)
+
+
+@test
+def a_lock_that_is_let_go_a_moment_later_is_waited_for():
+    """By what a killed daemon was starting: that has it for so long."""
+    s = Daemon("late")
+    os.makedirs(s.root)
+    last = os.open(s.root, os.O_RDONLY)
+    fcntl.flock(last, fcntl.LOCK_EX)
+    s.start(wait=False)
+
+    def has_come_to_it():
+        fds = "/proc/%d/fd" % s.process.pid
+        try:
+            return s.root in [os.readlink(os.path.join(fds, fd))
+                              for fd in os.listdir(fds)]
+        except FileNotFoundError:
+            return False  # one was closed meanwhile
+    until(has_come_to_it, "its open root")
+    os.close(last)
+    until(s.is_ready, "/readyz")
+    s.stop()
 
 
 @test
