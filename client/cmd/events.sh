@@ -38,11 +38,19 @@ cmd_events()
 	[ -n "$follow" ] || query="$query&follow=false"
 	[ -z "$query" ] || path="$path?${query#&}"
 	# One JSON object a line, or a problem document in place of them.
-	{
-		http_curl "$path" -N -H 'Accept: text/event-stream' \
-		    2>"$tmp/curl" || echo "$?" >"$tmp/curl-failed"
-	} | sed -u -e 's/^data: *//' -e '/^{/!d' | events_show
-	[ ! -e "$tmp/curl-failed" ] || http_unreachable
+	mkfifo "$tmp/events"
+	sed -u -e 's/^data: *//' -e '/^{/!d' <"$tmp/events" | events_show &
+	shower=$!
+	http_begin "$path" -N -H 'Accept: text/event-stream' >"$tmp/events" \
+	    2>"$tmp/curl"
+	curl_status=0
+	wait "$!" || curl_status=$?
+	wait "$shower" || :
+	# 23: nobody reads it.
+	case $curl_status in
+	0 | 23) ;;
+	*) http_unreachable ;;
+	esac
 	[ ! -e "$tmp/bad" ] || exit 1
 }
 

@@ -95,18 +95,20 @@ follow_output()
 	if [ "$(readlink /proc/self/fd/1 2>/dev/null)" = \
 	    "$(readlink /proc/self/fd/2 2>/dev/null)" ]; then
 		output_stream "$1" "$2"
+		wait "$!"
 		return
 	fi
-	output_stream "$1" "stream=stderr&$2" >&2 &
-	stderr_pid=$!
 	stream_status=0
-	output_stream "$1" "stream=stdout&$2" || stream_status=$?
+	output_stream "$1" "stream=stderr&$2" >&2
+	stderr_pid=$!
+	output_stream "$1" "stream=stdout&$2"
+	wait "$!" || stream_status=$?
 	wait "$stderr_pid" || stream_status=$?
 	return $stream_status
 }
 
 output_stream()
 {
-	http_curl "$namespace_path/tasks/$1/logs?$2" -N -f \
+	http_begin "$namespace_path/tasks/$1/logs?$2" -N -f \
 	    -H 'Accept: text/plain'
 }

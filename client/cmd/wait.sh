@@ -30,12 +30,18 @@ cmd_wait()
 	[ $# -gt 0 ] || usage_error "which containers?"
 	failed=0
 	for id in "$@"; do
-		if http_try GET \
-		    "$namespace_path/tasks/$(uri "$id")/wait$query"; then
-			jq -r .exit_status "$reply"
-		else
-			(http_fail) || failed=1
-		fi
+		wait_container "$(uri "$id")" || failed=1
 	done
 	return $failed
+}
+
+wait_container()
+{
+	http_begin "$namespace_path/tasks/$1/wait$query" -o "$reply" \
+	    -w '%{http_code}' >"$tmp/status" 2>"$tmp/curl"
+	wait "$!" || http_unreachable
+	case $(cat "$tmp/status") in
+	2??) jq -r .exit_status "$reply" ;;
+	*) (http_fail) ;;
+	esac
 }

@@ -28,7 +28,8 @@ http_setup()
 	namespace_path=/v1/namespaces/$(uri "$SKIFF_NAMESPACE")
 	tmp=$(mktemp -d "${TMPDIR:-/tmp}/skiff.XXXXXX")
 	reply=$tmp/reply
-	trap 'rm -rf "$tmp"' EXIT
+	begun=
+	trap 'end_begun; rm -rf "$tmp"' EXIT
 	on_signals exit
 }
 
@@ -82,6 +83,21 @@ http_exec()
 http_curl()
 {
 	(http_exec "$@")
+}
+
+# http_begin PATH [CURL-ARGUMENT...]: for what may take as long as it likes.
+# It runs in the background, $! is its number, and it ends with the client: a
+# shell heeds a signal between its commands alone, or while it waits.
+http_begin()
+{
+	http_exec "$@" &
+	begun="$begun $!"
+}
+
+end_begun()
+{
+	# shellcheck disable=SC2086 # several
+	[ -z "$begun" ] || kill $begun 2>/dev/null || :
 }
 
 # http_try METHOD PATH [JSON [CURL-ARGUMENT...]]: the body goes to $reply,

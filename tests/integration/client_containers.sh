@@ -64,6 +64,22 @@ is "resume" "$(skiff resume box)" box
 is "it runs" "$(skiff inspect -f .task.state box)" running
 output=$(skiff wait --timeout 10ms box 2>&1)
 is "wait --timeout: status 1" $? 1
+# shellcheck disable=SC2317 # until_true calls it
+no_request()
+{
+	! pgrep -f "curl.*$socket"
+}
+
+for long in "wait box" "logs -f box" events; do
+	# shellcheck disable=SC2086 # words
+	"$SKIFF_SRC/client/skiff" $long >/dev/null &
+	client=$!
+	until_true 30 pgrep -f "curl.*$socket"
+	kill -TERM $client
+	wait $client
+	is "$long: ends on SIGTERM" $? 143
+	ok "with its request" until_true 30 no_request
+done
 skiff wait box >"$scratch/waited" &
 waiter=$!
 is "stop" "$(skiff stop box)" box
