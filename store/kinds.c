@@ -21,7 +21,7 @@ struct kind_info {
 	const char *type_prefix;	/* "Image" */
 	const char *payload_key;	/* field that holds the record's key */
 	const char *payload[N_CHANGES]; /* more fields, by space */
-	const char *delete_verb;	/* NULL: "delete" */
+	const char *delete_verb;	/* at the end of the topic */
 };
 
 static const struct kind_info kinds[] = {
@@ -29,17 +29,20 @@ static const struct kind_info kinds[] = {
 			       "/namespaces/",
 			       "Namespace",
 			       "name",
-			       { "labels", "labels", "" } },
+			       { "labels", "labels", "" },
+			       "delete" },
 	[RECORD_IMAGE] = { "image",
 			   "/images/",
 			   "Image",
 			   "name",
-			   { "labels", "labels", "" } },
+			   { "labels", "labels", "" },
+			   "delete" },
 	[RECORD_CONTENT] = { "content",
 			     "/content/",
 			     "Content",
 			     "digest",
-			     { "size media_type", "labels", "" } },
+			     { "size media_type", "labels", "" },
+			     "delete" },
 	[RECORD_SNAPSHOT] = { "snapshot",
 			      "/snapshots/",
 			      "Snapshot",
@@ -52,22 +55,26 @@ static const struct kind_info kinds[] = {
 			       "Container",
 			       "id",
 			       { "image runtime", "image labels snapshot_key",
-				 "" } },
+				 "" },
+			       "delete" },
 	[RECORD_TASK] = { "task",
 			  "/tasks/",
 			  "Task",
 			  "container_id",
-			  { "pid", "labels", "pid exit_status exited_at" } },
+			  { "pid", "labels", "pid exit_status exited_at" },
+			  "delete" },
 	[RECORD_EXEC] = { "exec",
 			  "/tasks/",
 			  "Task",
 			  "exec_id",
-			  { "pid", "labels", "pid exit_status exited_at" } },
+			  { "pid", "labels", "pid exit_status exited_at" },
+			  "delete" },
 	[RECORD_OPERATION] = { "operation",
 			       "/operations/",
 			       "Operation",
 			       "id",
-			       { "kind state", "kind state", "kind state" } },
+			       { "kind state", "kind state", "kind state" },
+			       "delete" },
 };
 
 static const struct kind_info *
@@ -86,11 +93,10 @@ record_kind_name(enum record_kind kind)
 const char *
 kind_verb(enum record_kind kind, enum change_type type)
 {
-	static const char *const verbs[N_CHANGES] = { "create", "update",
-						      "delete" };
-	const char *own = kind_info(kind)->delete_verb;
+	static const char *const verbs[N_CHANGES] = { "create", "update" };
 
-	return type == CHANGE_DELETE && own ? own : verbs[type];
+	return type == CHANGE_DELETE ? kind_info(kind)->delete_verb
+				     : verbs[type];
 }
 
 const char *

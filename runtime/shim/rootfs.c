@@ -268,7 +268,7 @@ next_row(const char **p, const char *end, struct mount_row *ret_row,
 static int
 mount_list(struct shim *shim, struct skiff_error *err)
 {
-	struct mount_row row = { NULL };
+	struct mount_row row = { 0 };
 	char target[PATH_MAX];
 	const char *p = (const char *)shim_scratch;
 	const char *end;

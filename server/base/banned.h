@@ -16,6 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* glibc has these as macros for clang, when it checks buffers. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat stpcpy strncpy strncat
 #pragma GCC poison sprintf vsprintf gets
 #pragma GCC poison strtok atoi atol atoll atof

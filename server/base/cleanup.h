@@ -19,7 +19,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CLEANUP(function) __attribute__((cleanup(function)))
+/* Some are there for their end alone. */
+#define CLEANUP(function) __attribute__((cleanup(function), unused))
 
 #define DEFINE_CLEANUP(type, function)                                         \
 	static inline __attribute__((unused)) void function##p(type *object)   \

@@ -144,7 +144,7 @@ start(struct running *running, const char *ns, const char *text)
 	cleanup_json json_t *body = NULL;
 	cleanup_free char *doc = NULL;
 	int64_t revision;
-	char *id;
+	char *id = NULL;
 
 	if (json_parse(text, strlen(text), &body, &err) < 0 ||
 	    pull_start(running->world->transfers, ns, body, &faults, &id, &doc,

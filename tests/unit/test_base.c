@@ -261,9 +261,9 @@ a_child_gets_the_descriptors_it_was_passed(void)
 	CHECK(proc_wait(pidfd, DEADLINE_NEVER, &status, &err) == 0);
 	CHECK(status == 0);
 	for (int i = 0; i < 3; i++) {
-		static const char *const expected[] = { "a\n", "b\n",
-							"0\n1\n2\n3\n4\n5\n"
-							"6\n" };
+		static const char *const expected[] = {
+			"a\n", "b\n", "0\n1\n2\n3\n4\n5\n6\n"
+		};
 		char text[64] = "";
 
 		CHECK(close(passed[i]) == 0);

@@ -123,7 +123,8 @@ try_one(struct mutation *mutation, const char *what, int how)
 	}
 	if (err.code != SKIFF_INVALID_ARGUMENT || !err.reason) {
 		(void)printf("# %s as %d: %s\n", what, how, err.text);
-		CHECK(!"an invalid argument with a reason");
+		CHECK(err.code == SKIFF_INVALID_ARGUMENT);
+		CHECK(err.reason != NULL);
 	}
 }
 

@@ -290,7 +290,7 @@ page(const char *prefix, char **cursor, uint64_t limit)
 	if (record_list(store.db, RECORD_IMAGE, "n", &options, &out, &err) <
 		0 ||
 	    json_parse(out.buf, out.len, &list, &err) < 0) {
-		CHECK(!err.text);
+		CHECK_STR(err.text, "");
 		return 0;
 	}
 	free(*cursor);
