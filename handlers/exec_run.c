@@ -9,6 +9,7 @@
 
 #include "handlers/exec_run.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,8 @@
 #include "runtime/task_exec.h"
 #include "runtime/task_stdio.h"
 
-#define OUTPUT_MAX (UINT64_C(16) << 20)
+/* It, and the answer with it, are held at once: at most 7/3 of this. */
+#define OUTPUT_MAX (UINT64_C(8) << 20)
 #define CHUNK_MAX 65536
 
 static const struct {
@@ -100,24 +102,27 @@ read_stream(struct log_reader *reader, struct captured *captured,
 	}
 }
 
+/*
+ * Into the answer's text itself: it is the only other place where the output
+ * is held. As text, unless base64 is shorter, as it is for NULs.
+ */
 static int
-add_stream(struct run *run, size_t i, struct captured *captured, json_t *answer,
-	   struct skiff_error *err)
+add_stream(struct run *run, size_t i, struct captured *captured,
+	   struct strbuf *answer, struct skiff_error *err)
 {
 	CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
-	CLEANUP(strbuf_done) struct strbuf encoded = STRBUF_INIT;
 
 	if (read_stream(run->readers[i], captured, &out, err) < 0)
 		return err_wrap(err, "output of exec %s", run->exec);
-	if (is_utf8(out.buf, out.len)) {
-		(void)json_object_set_new(answer, streams[i].text,
-					  json_stringn(out.buf, out.len));
-		return 0;
+	if (is_utf8(out.buf, out.len) &&
+	    json_quoted_len(out.buf, out.len) <= base64_len(out.len) + 2) {
+		strbuf_addf(answer, ",\"%s\":", streams[i].text);
+		json_quote(out.buf, out.len, answer);
+	} else {
+		strbuf_addf(answer, ",\"%s\":\"", streams[i].binary);
+		base64_encode(out.buf, out.len, answer);
+		strbuf_addch(answer, '"');
 	}
-	base64_encode(out.buf, out.len, &encoded);
-	strbuf_done(&out);
-	out = (struct strbuf)STRBUF_INIT;
-	json_set_text(answer, streams[i].binary, encoded.buf);
 	return 0;
 }
 
@@ -126,16 +131,24 @@ finish_run(void *arg, struct response **ret, struct skiff_error *err)
 {
 	struct run *run = arg;
 	struct captured captured = { .left = run->max };
-	cleanup_json json_t *answer = json_pack("{s:s}", "id", run->exec);
+	cleanup_json json_t *head = json_pack("{s:s}", "id", run->exec);
+	CLEANUP(strbuf_done) struct strbuf answer = STRBUF_INIT;
+	cleanup_free char *head_text = NULL;
+	size_t len;
 
-	(void)json_object_update(answer, (json_t *)run->exit);
+	(void)json_object_update(head, (json_t *)run->exit);
+	head_text = json_text(head);
+	/* All but the brace that closes it. */
+	strbuf_add(&answer, head_text, strlen(head_text) - 1);
 	for (size_t i = 0; i < run->n_streams; i++)
-		if (add_stream(run, i, &captured, answer, err) < 0)
+		if (add_stream(run, i, &captured, &answer, err) < 0)
 			return -1;
-	json_set_bool(answer, "truncated", captured.is_truncated);
 	if (captured.lost > 0)
-		json_set_int(answer, "lost_bytes", (int64_t)captured.lost);
-	*ret = response_json(200, answer);
+		strbuf_addf(&answer, ",\"lost_bytes\":%" PRIu64, captured.lost);
+	strbuf_addf(&answer, ",\"truncated\":%s}",
+		    captured.is_truncated ? "true" : "false");
+	len = answer.len;
+	*ret = response_json_text(200, strbuf_steal(&answer), len);
 	return 0;
 }
 

@@ -43,6 +43,66 @@ base64_encode(const void *data, size_t len, struct strbuf *out)
 	}
 }
 
+size_t
+base64_len(size_t len)
+{
+	return (len + 2) / 3 * 4;
+}
+
+/* What stands for c behind a backslash, or 0. */
+static char
+short_escape(char c)
+{
+	switch (c) {
+	case '"':
+	case '\\':
+		return c;
+	case '\b':
+		return 'b';
+	case '\f':
+		return 'f';
+	case '\n':
+		return 'n';
+	case '\r':
+		return 'r';
+	case '\t':
+		return 't';
+	default:
+		return 0;
+	}
+}
+
+void
+json_quote(const char *text, size_t len, struct strbuf *out)
+{
+	strbuf_addch(out, '"');
+	for (size_t i = 0; i < len; i++) {
+		char escape = short_escape(text[i]);
+
+		if (escape) {
+			strbuf_addch(out, '\\');
+			strbuf_addch(out, escape);
+		} else if ((unsigned char)text[i] < ' ') {
+			strbuf_addf(out, "\\u%04x", text[i]);
+		} else {
+			strbuf_addch(out, text[i]);
+		}
+	}
+	strbuf_addch(out, '"');
+}
+
+size_t
+json_quoted_len(const char *text, size_t len)
+{
+	size_t n = 2;
+
+	for (size_t i = 0; i < len; i++)
+		n += short_escape(text[i])	    ? 2
+		     : (unsigned char)text[i] < ' ' ? 6
+						    : 1;
+	return n;
+}
+
 static int
 hex_value(char c)
 {

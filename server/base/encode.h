@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Text encodings: hexadecimal, base64, percent (RFC 3986), UTF-8 check.
+ * Text encodings: hexadecimal, base64, percent (RFC 3986), JSON's strings
+ * (RFC 8259, section 7), UTF-8 check.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +15,11 @@ void hex_encode(const void *data, size_t len, char *text);
 
 /* RFC 4648 §4, with padding. */
 void base64_encode(const void *data, size_t len, struct strbuf *out);
+size_t base64_len(size_t len);
+
+/* Appends text, which is UTF-8, as a JSON string with its quotes. */
+void json_quote(const char *text, size_t len, struct strbuf *out);
+size_t json_quoted_len(const char *text, size_t len);
 
 /*
  * Decodes %XX in len bytes of text. False on a broken escape or on %00;

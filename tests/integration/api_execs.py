@@ -367,12 +367,32 @@ def much_output_is_cut_and_said():
         done = b.run("head", "-c", "5000", "/dev/zero",
                      query="&max_output=1000")
         check(done["truncated"])
-        equal(done["stdout"], "\0" * 1000)
+        equal(base64.b64decode(done["stdout_base64"]), b"\0" * 1000)
         done = b.run("sh", "-c", "head -c 40000000 /dev/zero | tr '\\0' x")
         check(done["truncated"])
-        equal(len(done["stdout"]), 16 << 20)
-        b.s.post(b.execs + "?wait=true&max_output=16777217",
+        equal(len(done["stdout"]), 8 << 20)
+        b.s.post(b.execs + "?wait=true&max_output=8388609",
                  {"args": ["true"]}, expect=400)
+
+
+@test
+def whatever_is_captured_takes_little_memory():
+    """A capture of the largest size, of what is dear to write in JSON."""
+    with Box() as b:
+        pid = b.s.process.pid
+        for fill, key in (("", "stdout_base64"), ("| tr '\\0' '\\n'", None),
+                          ("| tr '\\0' x", "stdout")):
+            with open("/proc/%d/clear_refs" % pid, "w") as f:
+                f.write("5")  # the peak begins anew
+            done = b.run("sh", "-c", "head -c 100000000 /dev/zero" + fill)
+            check(done["truncated"])
+            check(key is None or key in done, done.keys())
+            with open("/proc/%d/status" % pid) as f:
+                peak = next(int(line.split()[1]) for line in f
+                            if line.startswith("VmHWM:"))
+            diagnose("%s: peak RSS %d KiB" % (fill or "NUL", peak))
+            if not is_sanitized("skiffd"):
+                check(peak < 50 << 10, "skiffd took", peak, "KiB")
 
 
 @test

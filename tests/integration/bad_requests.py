@@ -137,7 +137,7 @@ BAD_VALUES = {
     "since": DURATIONS + ["2026-13-01T00:00:00Z", "yesterday"],
     "until": DURATIONS + ["2026-13-01T00:00:00Z", "yesterday"],
     "stream": ["", "stdin", "STDOUT", "both,"],
-    "remove": BOOLEANS, "max_output": NUMBERS + ["16777217"],
+    "remove": BOOLEANS, "max_output": NUMBERS + ["8388609"],
     "stdin": BOOLEANS, "eof": BOOLEANS,
     "detach_keys": ["ctrl-", "ctrl-p,", ",", "alt-x", "%00"],
 }

@@ -118,6 +118,22 @@ digests_are_strict(void)
 }
 
 static void
+json_strings_are_quoted_and_measured(void)
+{
+	static const char text[] = "a\"\\/\b\f\n\r\t\x1f\x7f\xc3\xa4";
+	CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+
+	json_quote(text, sizeof(text), &out); /* its NUL, too */
+	CHECK_STR(out.buf, "\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u001f\x7f\xc3\xa4"
+			   "\\u0000\"");
+	CHECK(json_quoted_len(text, sizeof(text)) == out.len);
+	strbuf_reset(&out);
+	base64_encode("abcd", 4, &out);
+	CHECK_STR(out.buf, "YWJjZA==");
+	CHECK(base64_len(4) == out.len);
+}
+
+static void
 percent_escapes_decode_strictly(void)
 {
 	CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
@@ -301,6 +317,7 @@ TESTS(TEST(an_error_reads_outermost_first),
       TEST(numbers_take_the_whole_text_or_fail),
       TEST(durations_are_seconds_or_go_style), TEST(times_survive_a_round_trip),
       TEST(identifiers_follow_containerds_rule), TEST(digests_are_strict),
+      TEST(json_strings_are_quoted_and_measured),
       TEST(percent_escapes_decode_strictly),
       TEST(utf8_refuses_overlong_forms_and_surrogates),
       TEST(a_body_tells_all_its_faults_by_pointer),
