@@ -11,14 +11,6 @@ C = N + "/containers"
 SLEEP = ["sleep", "1000"]
 
 
-def image(s):
-    """busybox, pulled once."""
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
-
-
 def make(s, id, expect=201, **wishes):
     body = dict({"id": id, "image": image(s)}, **wishes)
     return s.post(C, body, expect=expect)

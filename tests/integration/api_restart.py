@@ -10,13 +10,6 @@ needs("root", "runc", "skopeo", "docker-registry")
 N = "/v1/namespaces/default"
 
 
-def image(s):
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
-
-
 def exits(s, after, container):
     return [e for e in s.events(after) if e["topic"] == "/tasks/exit"
             and e["event"]["container_id"] == container]

@@ -10,14 +10,6 @@ needs("root", "runc", "skopeo", "docker-registry")
 N = "/v1/namespaces/default"
 
 
-def image(s):
-    """busybox, pulled once."""
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
-
-
 def log(s, container, query=""):
     return s.get("%s/tasks/%s/logs%s" % (N, container, query)).text
 

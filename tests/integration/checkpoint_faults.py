@@ -45,6 +45,18 @@ def goes_on(s, container):
     check(not os.path.exists(path), path, "is left")
 
 
+def fails_at(s, point, action, path, body):
+    """The request meets the fault, and the next daemon is there."""
+    restarted(s, {"SKIFF_FAILPOINTS": "%s=%s" % (point, action)})
+    try:
+        status = s.post(path, body, expect=None).status
+        check(status >= 500, point, action, status)
+    except (OSError, http.client.HTTPException):
+        equal(action, "crash")
+        s.wait_end()
+    restarted(s)
+
+
 def try_checkpoint(s, container, **body):
     """The answer's status, or None from a daemon that died."""
     try:
@@ -137,16 +149,8 @@ def a_restore_that_fails_anywhere_changes_nothing():
     for action in "error(EIO)", "crash":
         for point in points("restore") + ["shim.create.after",
                                           "shim.ready", "task.row.before"]:
-            restarted(s, {"SKIFF_FAILPOINTS": "%s=%s" % (point, action)})
-            try:
-                status = s.post(N + "/tasks", {
-                    "container": "back", "checkpoint": "cp/back:1"},
-                    expect=None).status
-                check(status >= 500, point, action, status)
-            except (OSError, http.client.HTTPException):
-                equal(action, "crash")
-                s.wait_end()
-            restarted(s)
+            fails_at(s, point, action, N + "/tasks", {
+                "container": "back", "checkpoint": "cp/back:1"})
             s.get(N + "/tasks/back", expect=404)
             check(not os.path.exists(tasks + "/back"), point, action)
             equal(left(s), before, point, action)
@@ -166,15 +170,7 @@ def a_container_that_would_be_restored_is_all_there_or_not():
     for action in "error(EIO)", "crash":
         for point in ("container.committed", "restore.layer",
                       "restore.unpacked", "shim.ready", "task.row.before"):
-            restarted(s, {"SKIFF_FAILPOINTS": "%s=%s" % (point, action)})
-            try:
-                status = s.post(path, {"checkpoint": "cp/twin:1"},
-                                expect=None).status
-                check(status >= 500, point, action, status)
-            except (OSError, http.client.HTTPException):
-                equal(action, "crash")
-                s.wait_end()
-            restarted(s)
+            fails_at(s, point, action, path, {"checkpoint": "cp/twin:1"})
             s.get(N + "/containers/twin", expect=404)
             s.get(N + "/tasks/twin", expect=404)
             equal(left(s), before, point, action)

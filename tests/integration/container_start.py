@@ -9,13 +9,6 @@ N = "/v1/namespaces/default"
 START = N + "/containers?start=true"
 
 
-def image(s):
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
-
-
 def picture(s):
     s.run("first", image(s), ["true"])
     gone(s, "first")

@@ -14,13 +14,6 @@ N = "/v1/namespaces/default"
 NO_FAULTS = {"SKIFF_FAILPOINTS": None}
 
 
-def image(s):
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
-
-
 def task_of(s, name):
     return s.get(N + "/tasks/" + name).json
 

@@ -69,13 +69,6 @@ def daemon():
     return _daemon
 
 
-def image(s):
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
-
-
 def count(s, container):
     """The last number that the counter has told."""
     text = s.get("%s/tasks/%s/logs?tail=1" % (N, container)).text

@@ -10,19 +10,10 @@ import struct
 import time
 
 from skifftest import *  # noqa: F401,F403
-from skifftest import DEADLINE, Failed, check, quote, the_daemon, the_registry
-from lib_images import busybox
+from skifftest import DEADLINE, Failed, check
 
 N = "/v1/namespaces/default"
 FRAMED = "application/vnd.docker.multiplexed-stream"
-
-
-def image(s):
-    """busybox, pulled once."""
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
 
 
 def create(s, name, *args, stdio=None, task=None, **wishes):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of tasks share: an image, containers at work, their paths."""
+"""What tests of tasks share: containers at work, their paths."""
 import json
 import os
 
-from skifftest import busybox, quote, the_registry, until
+from skifftest import image, until
 
 N = "/v1/namespaces/default"
 # It says so when it is ready, so that signals find its trap.
@@ -12,14 +12,6 @@ OBEDIENT = ["sh", "-c", "trap 'exit 7' TERM; echo ready; "
 STUBBORN = ["sh", "-c", "trap '' TERM; echo ready; "
                         "while :; do sleep 1000 & wait; done"]
 CGROUPS = "/sys/fs/cgroup"
-
-
-def image(s):
-    """busybox, pulled once."""
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
 
 
 def task(name, step=""):

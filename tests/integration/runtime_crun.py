@@ -25,13 +25,6 @@ class PlainDaemon(Daemon):
                 "sh", "-c", LEAVE] + super().command()
 
 
-def image(s):
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
-
-
 def remove(s, *ids):
     for id in ids:
         s.delete("%s/containers/%s?force=true" % (N, id))

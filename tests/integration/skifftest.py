@@ -585,3 +585,12 @@ def the_registry():
     if _the_registry is None:
         _the_registry = Registry(scratch("registry")).start()
     return _the_registry
+
+
+def image(s):
+    """busybox, pulled into the daemon's default namespace once."""
+    name = "%s/t/busybox:1" % the_registry().host
+    if s.get("/v1/namespaces/default/images/" + quote(name),
+             expect=None).status == 404:
+        s.pull(the_registry().push(busybox(), "t/busybox:1"))
+    return name

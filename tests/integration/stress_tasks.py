@@ -22,13 +22,6 @@ LINES = 50
 EXPECTED = {200, 201, 204, 404, 409, 504}
 
 
-def image(s):
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
-
-
 class Stress:
     def __init__(self, daemon, image_name):
         self.s = daemon

@@ -13,13 +13,6 @@ needs("root", "runc", "skopeo", "docker-registry")
 N = "/v1/namespaces/default"
 
 
-def image(s):
-    name = "%s/t/busybox:1" % the_registry().host
-    if s.get(N + "/images/" + quote(name), expect=None).status == 404:
-        s.pull(the_registry().push(busybox(), "t/busybox:1"))
-    return name
-
-
 def picture(s):
     s.run("first", image(s), ["true"])
     s.delete(N + "/containers/first?force=true")
