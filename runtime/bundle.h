@@ -27,7 +27,7 @@
 struct mount;
 
 #define BUNDLE_BOOT SHIM_DIR_RUN "/boot"
-#define BUNDLE_CONFIG SHIM_DIR_BUNDLE "/config.json"
+#define BUNDLE_CONFIG_FILE SHIM_DIR_BUNDLE "/config.json"
 
 struct bundle_request {
 	const char *boot_id;   /* of the machine, now */

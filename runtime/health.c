@@ -292,7 +292,8 @@ conclude(struct task *task, const struct verdict *verdict)
 static int
 write_process(const struct task *task, const char *dir, struct skiff_error *err)
 {
-	cleanup_free char *path = xasprintf("%s/" BUNDLE_CONFIG, task->dir);
+	cleanup_free char *path =
+	    xasprintf("%s/" BUNDLE_CONFIG_FILE, task->dir);
 	cleanup_json json_t *spec = NULL;
 	cleanup_free char *config = NULL;
 	cleanup_free char *text = NULL;

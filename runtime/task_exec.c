@@ -157,7 +157,8 @@ static int
 make_process(const struct task *task, const struct exec_wishes *wishes,
 	     json_t **ret_process, struct skiff_error *err)
 {
-	cleanup_free char *path = xasprintf("%s/" BUNDLE_CONFIG, task->dir);
+	cleanup_free char *path =
+	    xasprintf("%s/" BUNDLE_CONFIG_FILE, task->dir);
 	CLEANUP(rootfs_view_freep) struct rootfs_view *view = NULL;
 	cleanup_json json_t *spec = NULL;
 	cleanup_free char *text = NULL;

@@ -296,9 +296,12 @@ def ctrl_c_cancels_a_pull():
             t.expect("the pull is cancelled")
             equal(t.wait(), 130)
     silent.close()
-    operations = the_daemon().get("/v1/namespaces/default/operations").json
-    equal([o["state"] for o in operations["items"] if o["ref"] == ref],
-          ["cancelled"] * 2)
+
+    def states():
+        operations = the_daemon().get("/v1/namespaces/default/operations")
+        return [o["state"] for o in operations.json["items"]
+                if o["ref"] == ref]
+    until(lambda: states() == ["cancelled"] * 2, "the end of both pulls")
 
 
 @test

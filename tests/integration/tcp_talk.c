@@ -3,6 +3,7 @@
  * A connection over the loopback interface and two processes that talk over
  * it, for checkpoints: a number goes to and fro, and is told as "tick N".
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -60,7 +61,7 @@ main(void)
 	need(listen(door, 1) == 0, "listen");
 	need(getsockname(door, (struct sockaddr *)&at, &len) == 0, "name");
 	need(connect(near, (struct sockaddr *)&at, len) == 0, "connect");
-	far = accept(door, NULL, NULL);
+	far = accept4(door, NULL, NULL, SOCK_CLOEXEC);
 	need(far >= 0, "accept");
 	(void)close(door);
 	if (fork() == 0) {
