@@ -356,17 +356,25 @@ set_shares(const struct cgroup_dirs *dirs, const struct cgroup_limits *limits,
 			   err);
 }
 
-/* All that the cgroup above has: v1 wants it said. */
+/*
+ * All that the cgroup above has: v1 wants it said, and v2 takes no empty
+ * list where processes are. In v2 that cgroup's own list may be empty.
+ */
 static void
 all_of_parent(const struct cgroup_dirs *dirs, const char *name,
 	      char list[CPUSET_MAX])
 {
-	cleanup_close int fd = cgroup_open(dirs, name, O_RDONLY);
+	static const char *const suffixes[] = { "", ".effective" };
 	char above[64];
 
-	(void)snprintf(above, sizeof(above), "../%s", name);
-	if (fd < 0 || !cgroup_read(dirs, above, list, CPUSET_MAX) || !*list)
-		(void)snprintf(list, CPUSET_MAX, "\n");
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		(void)snprintf(above, sizeof(above), "../%s%s", name,
+			       suffixes[i]);
+		if (cgroup_read(dirs, above, list, CPUSET_MAX) && *list &&
+		    *list != '\n')
+			return;
+	}
+	(void)snprintf(list, CPUSET_MAX, "\n");
 }
 
 static int

@@ -269,6 +269,13 @@ limits_of_v2_are_written_in_its_words(void)
 	expect("c/cpu.weight", "39");
 	expect("c/pids.max", "max");
 	expect("c/cpuset.cpus", "\n");
+
+	/* Where the one above has none of its own, what it really has. */
+	empty_v2_files();
+	put("cpuset.cpus", "\n");
+	put("cpuset.cpus.effective", "0-3\n");
+	CHECK(cgroup_limits_set(&dirs, &limits, &err) == 0);
+	expect("c/cpuset.cpus", "0-3\n");
 	scratch_remove(root);
 }
 
