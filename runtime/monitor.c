@@ -76,10 +76,10 @@ monitor_main(void *arg)
 }
 
 static void
-add_fd(struct monitor *monitor, int fd, uint32_t events, struct watch *watch)
+add_fd(struct monitor *monitor, int fd, struct watch *watch)
 {
 	struct epoll_event event = {
-		.events = events,
+		.events = EPOLLIN,
 		.data.ptr = watch,
 	};
 	int r = epoll_ctl(monitor->epoll_fd, EPOLL_CTL_ADD, fd, &event);
@@ -99,7 +99,7 @@ monitor_new(void)
 	monitor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	monitor->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert(monitor->epoll_fd >= 0 && monitor->stop_fd >= 0);
-	add_fd(monitor, monitor->stop_fd, EPOLLIN, NULL);
+	add_fd(monitor, monitor->stop_fd, NULL);
 
 	(void)sigfillset(&all);
 	PTOK(pthread_sigmask(SIG_SETMASK, &all, &old));
@@ -125,8 +125,8 @@ monitor_free(struct monitor *monitor)
 }
 
 void
-monitor_watch_events(struct monitor *monitor, int fd, uint32_t events,
-		     const struct monitor_ops *ops, void *arg)
+monitor_watch(struct monitor *monitor, int fd, const struct monitor_ops *ops,
+	      void *arg)
 {
 	struct watch *watch = xcalloc(1, sizeof(*watch));
 
@@ -139,12 +139,5 @@ monitor_watch_events(struct monitor *monitor, int fd, uint32_t events,
 		watch->next->previous = watch;
 	monitor->watches = watch;
 	lock_release(&monitor->lock);
-	add_fd(monitor, fd, events, watch);
-}
-
-void
-monitor_watch(struct monitor *monitor, int fd, const struct monitor_ops *ops,
-	      void *arg)
-{
-	monitor_watch_events(monitor, fd, EPOLLIN, ops, arg);
+	add_fd(monitor, fd, watch);
 }

@@ -31,6 +31,3 @@ DEFINE_CLEANUP(struct monitor *, monitor_free)
 /* Any thread. fd and ops stay the caller's, and must outlive the watch. */
 void monitor_watch(struct monitor *monitor, int fd,
 		   const struct monitor_ops *ops, void *arg);
-/* The same for other events of epoll_ctl(2) than EPOLLIN. */
-void monitor_watch_events(struct monitor *monitor, int fd, uint32_t events,
-			  const struct monitor_ops *ops, void *arg);

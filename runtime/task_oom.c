@@ -4,10 +4,11 @@
  * goes on, and counted in the record.
  *
  * v1 signals an eventfd (admin-guide/cgroup-v1/memory.rst, "OOM Control"),
- * and does so before the kernel has chosen; v2 makes memory.events
- * readable out of band (cgroup-v2.rst). What counts is the counter beside:
- * an exit looks at it, too, so that its own kill is told before it, and so
- * does a daemon that comes back.
+ * and does so before the kernel has chosen, and when the cgroup is removed;
+ * v2 makes memory.events readable out of band (cgroup-v2.rst), but says no
+ * more of a cgroup that goes than its cgroup.events. What counts is the counter
+ * beside: an exit looks at it, too, so that its own kill is told before it, and
+ * so does a daemon that comes back.
  */
 #include "config.h"
 
@@ -37,8 +38,9 @@
 struct oom_watch {
 	struct task *task;
 	struct shim_client *client; /* the run that it is about */
-	int fd;
-	int counter_fd; /* the same in v2 */
+	int fd; /* v1: an eventfd; v2: an epoll of the two below */
+	int counter_fd;
+	int end_fd; /* v2: cgroup.events; else -1 */
 	int64_t heard_ns;
 };
 
@@ -133,15 +135,30 @@ look_later(const struct oom_watch *watch, int64_t in_ms, int n_looks)
 		   look);
 }
 
-/* Reading makes it quiet; false when the cgroup is gone. */
+/* Of v2: nothing runs in it any more, or it is gone. */
+static bool
+has_ended(const struct oom_watch *watch)
+{
+	char text[128];
+	ssize_t n = pread(watch->end_fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return true;
+	text[n] = '\0';
+	return strstr(text, "populated 0") != NULL;
+}
+
+/* Reading makes it quiet; false when nothing more is to come. */
 static bool
 hush(const struct oom_watch *watch)
 {
 	char text[512];
 	eventfd_t n;
 
-	if (watch->fd != watch->counter_fd)
+	if (watch->end_fd < 0)
 		(void)eventfd_read(watch->fd, &n);
+	else if (has_ended(watch))
+		return false;
 	return pread(watch->counter_fd, text, sizeof(text), 0) > 0;
 }
 
@@ -164,8 +181,8 @@ release_watch(void *arg)
 {
 	struct oom_watch *watch = arg;
 
-	if (watch->counter_fd != watch->fd)
-		(void)close(watch->counter_fd);
+	closep(&watch->end_fd);
+	(void)close(watch->counter_fd);
 	(void)close(watch->fd);
 	shim_client_free(watch->client);
 	task_unref(watch->task);
@@ -194,8 +211,28 @@ listen_v1(const struct cgroup_dirs *dirs, size_t i, int counter_fd)
 	return STEAL_FD(fd);
 }
 
+static int
+add_events(int epoll_fd, int fd)
+{
+	struct epoll_event event = { .events = EPOLLPRI };
+
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* An epoll of a v2 counter and of the cgroup's end, or -1. */
+static int
+listen_v2(int counter_fd, int end_fd)
+{
+	cleanup_close int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd < 0 || end_fd < 0 || add_events(fd, counter_fd) < 0 ||
+	    add_events(fd, end_fd) < 0)
+		return -1;
+	return STEAL_FD(fd);
+}
+
 static void
-watch_counter(struct task *task, int fd, int counter_fd, uint32_t events)
+watch_counter(struct task *task, int fd, int counter_fd, int end_fd)
 {
 	struct oom_watch *watch = xcalloc(1, sizeof(*watch));
 
@@ -203,9 +240,10 @@ watch_counter(struct task *task, int fd, int counter_fd, uint32_t events)
 	watch->client = shim_client_ref(task->client);
 	watch->fd = fd;
 	watch->counter_fd = counter_fd;
+	watch->end_fd = end_fd;
 	/* What happened while nobody listened. */
 	look_later(watch, 0, 1);
-	monitor_watch_events(task->tasks->monitor, fd, events, &oom_ops, watch);
+	monitor_watch(task->tasks->monitor, fd, &oom_ops, watch);
 }
 
 void
@@ -218,21 +256,25 @@ task_oom_watch(struct task *task)
 	if (!task_is_live(task) || task_cgroups(task, &dirs, &gone) < 0)
 		return;
 	for (size_t i = 0; i < dirs.n; i++) {
-		int counter_fd = cgroup_open_at(&dirs, i, V1_COUNTER, O_RDONLY);
-		int fd;
+		cleanup_close int end_fd = -1;
+		cleanup_close int counter_fd =
+		    cgroup_open_at(&dirs, i, V1_COUNTER, O_RDONLY);
+		int fd = -1;
 
 		if (counter_fd >= 0) {
 			fd = listen_v1(&dirs, i, counter_fd);
-			if (fd >= 0)
-				watch_counter(task, fd, counter_fd, EPOLLIN);
-			else
-				(void)close(counter_fd);
-			return;
+		} else {
+			counter_fd =
+			    cgroup_open_at(&dirs, i, V2_COUNTER, O_RDONLY);
+			if (counter_fd < 0)
+				continue;
+			end_fd =
+			    cgroup_open_at(&dirs, i, "cgroup.events", O_RDONLY);
+			fd = listen_v2(counter_fd, end_fd);
 		}
-		fd = cgroup_open_at(&dirs, i, V2_COUNTER, O_RDONLY);
-		if (fd >= 0) {
-			watch_counter(task, fd, fd, EPOLLPRI);
-			return;
-		}
+		if (fd >= 0)
+			watch_counter(task, fd, STEAL_FD(counter_fd),
+				      STEAL_FD(end_fd));
+		return;
 	}
 }
