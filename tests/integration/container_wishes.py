@@ -65,7 +65,9 @@ def init_passes_signals_on_and_the_default_action_is_taken():
     """As the first process a program without handlers does not die of
     SIGTERM; as another it does."""
     s = the_daemon()
-    s.run("term", image(s), STAY, init=True)
+    s.run("term", image(s), ["sh", "-c", "echo up; exec sleep 1000"],
+          init=True)
+    until(lambda: "up" in log(s, "term"), "the program")
     s.post(N + "/tasks/term/kill", {"signal": "TERM"})
     equal(s.wait_task("term")["exit_status"], 143)
     remove(s, "term")
@@ -251,17 +253,22 @@ def shared_memory_is_shared_with_who_joins():
         check(s.state not in f.read(), "a mount is left")
 
 
-@test
-def what_is_private_is_not_joined():
-    s = the_daemon()
-    s.run("a", image(s), STAY)
+def is_not_joined(s, word):
+    """What a shares: the refusal of b's task says why, with the word."""
     s.post(N + "/containers", {"id": "b", "image": image(s), "args": STAY,
                                "ipc": "container:a"}, expect=201)
     problem = s.post(N + "/tasks", {"container": "b"}, expect=409).json
     equal(problem["reason"], "namespace_unavailable")
-    check("shareable" in problem["detail"], problem)
+    check(word in problem["detail"], problem)
     s.get(N + "/tasks/b", expect=404)
     remove(s, "a", "b")
+
+
+@test
+def what_is_private_is_not_joined():
+    s = the_daemon()
+    s.run("a", image(s), STAY)
+    is_not_joined(s, "shareable")
 
 
 @test
@@ -274,13 +281,7 @@ def links_in_the_container_that_is_joined_lead_nowhere():
                           "ln -s %s /dev/shm && echo ready; sleep 1000" %
                           secret], ipc="shareable", privileged=True)
     until(lambda: "ready" in log(s, "a"), "its link")
-    s.post(N + "/containers", {"id": "b", "image": image(s), "args": STAY,
-                               "ipc": "container:a"}, expect=201)
-    problem = s.post(N + "/tasks", {"container": "b"}, expect=409).json
-    equal(problem["reason"], "namespace_unavailable")
-    check("/dev/shm" in problem["detail"], problem)
-    s.get(N + "/tasks/b", expect=404)
-    remove(s, "a", "b")
+    is_not_joined(s, "/dev/shm")
 
 
 @test
