@@ -56,13 +56,11 @@ int64_t
 task_oom_kills(const struct task *task)
 {
 	struct skiff_error gone = ERROR_INIT;
-	struct cgroup_stats stats;
 	struct cgroup_dirs dirs;
 
 	if (task_cgroups(task, &dirs, &gone) < 0)
 		return CGROUP_UNKNOWN;
-	cgroup_stats_read(&dirs, &stats);
-	return stats.memory_oom_kills;
+	return cgroup_oom_kills(&dirs);
 }
 
 /* --- what is heard -------------------------------------------------------- */

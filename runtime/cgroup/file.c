@@ -21,6 +21,10 @@ cgroup_open_at(const struct cgroup_dirs *dirs, size_t i, const char *name,
 {
 	char path[CGROUP_TEXT_MAX + 64];
 
+	if (!cgroup_may_have(dirs, i, name)) {
+		errno = ENOENT;
+		return -1;
+	}
 	(void)snprintf(path, sizeof(path), "%s/%s", cgroup_dir(dirs, i), name);
 	return open(path, flags | O_CLOEXEC | O_NOFOLLOW);
 }

@@ -43,21 +43,51 @@ path_exists(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-/* Adds base + path when that directory is there. */
+/* Adds hierarchy + path; of v1, the hierarchy ends in its controllers. */
 static void
-add_dir(struct cgroup_dirs *dirs, const char *base, const char *path, int len)
+add_dir(struct cgroup_dirs *dirs, const char *hierarchy, bool is_v1,
+	const char *path, int len)
 {
 	size_t room = sizeof(dirs->text) - dirs->used;
 	char *place = dirs->text + dirs->used;
-	int n = snprintf(place, room, "%s%.*s", base, len, path);
+	int n = snprintf(place, room, "%s%.*s", hierarchy, len, path);
+	size_t list = is_v1 ? strlen(CGROUP_ROOT "/") : strlen(hierarchy);
 
 	if (n < 0 || (size_t)n >= room || dirs->n == CGROUP_MAX_DIRS)
 		return;
 	for (size_t i = 0; i < dirs->n; i++)
 		if (strcmp(cgroup_dir(dirs, i), place) == 0)
 			return;
-	dirs->start[dirs->n++] = (uint16_t)dirs->used;
+	dirs->start[dirs->n] = (uint16_t)dirs->used;
+	dirs->list[dirs->n] = (uint16_t)(dirs->used + list);
+	dirs->list_len[dirs->n++] = (uint8_t)(strlen(hierarchy) - list);
 	dirs->used += (size_t)n + 1;
+}
+
+/*
+ * A controller's files begin with its name, those of cgroups themselves
+ * with "cgroup.". A look in vain is not free: there are a dozen hierarchies
+ * and dozens of files, and the kernel makes an entry for each miss.
+ */
+bool
+cgroup_may_have(const struct cgroup_dirs *dirs, size_t i, const char *file)
+{
+	const char *list = dirs->text + dirs->list[i];
+	const char *end = list + dirs->list_len[i];
+	size_t len;
+
+	if (strncmp(file, "../", 3) == 0)
+		file += 3;
+	len = strcspn(file, ".");
+	if (list == end || file[len] == '\0' ||
+	    strncmp(file, "cgroup.", strlen("cgroup.")) == 0)
+		return true;
+	for (size_t n; list < end; list += n + 1) {
+		n = strcspn(list, ",/");
+		if (n == len && strncmp(list, file, len) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* The mount point of the v2 hierarchy, alone or beside v1. */
@@ -84,7 +114,8 @@ add_line(struct cgroup_dirs *dirs, const char *line, size_t len)
 	if (!path || end - path < 3 || path[1] != '/')
 		return;
 	if (path == colon + 1) {
-		add_dir(dirs, unified_root(), path + 1, (int)(end - path - 1));
+		add_dir(dirs, unified_root(), /* is_v1= */ false, path + 1,
+			(int)(end - path - 1));
 		return;
 	}
 	colon++;
@@ -92,7 +123,7 @@ add_line(struct cgroup_dirs *dirs, const char *line, size_t len)
 		colon += 5;
 	(void)snprintf(base, sizeof(base), CGROUP_ROOT "/%.*s",
 		       (int)(path - colon), colon);
-	add_dir(dirs, base, path + 1, (int)(end - path - 1));
+	add_dir(dirs, base, /* is_v1= */ true, path + 1, (int)(end - path - 1));
 }
 
 void
@@ -125,7 +156,7 @@ cgroup_dirs_from_path(const char *cgroups_path, struct cgroup_dirs *ret_dirs,
 			       "cgroup path \"%s\" is not absolute",
 			       cgroups_path);
 	if (strcmp(unified_root(), CGROUP_ROOT) == 0) {
-		add_dir(ret_dirs, CGROUP_ROOT, cgroups_path,
+		add_dir(ret_dirs, CGROUP_ROOT, /* is_v1= */ false, cgroups_path,
 			(int)strlen(cgroups_path));
 		return 0;
 	}
@@ -140,8 +171,8 @@ cgroup_dirs_from_path(const char *cgroups_path, struct cgroup_dirs *ret_dirs,
 			continue;
 		(void)snprintf(base, sizeof(base), CGROUP_ROOT "/%s",
 			       entry->d_name);
-		add_dir(ret_dirs, base, cgroups_path,
-			(int)strlen(cgroups_path));
+		add_dir(ret_dirs, base, strcmp(entry->d_name, "unified") != 0,
+			cgroups_path, (int)strlen(cgroups_path));
 	}
 	return 0;
 }

@@ -23,6 +23,9 @@
 struct cgroup_dirs {
 	size_t n;
 	uint16_t start[CGROUP_MAX_DIRS]; /* into text; see cgroup_dir() */
+	/* v1: the hierarchy's list of controllers, in text; v2: empty. */
+	uint16_t list[CGROUP_MAX_DIRS];
+	uint8_t list_len[CGROUP_MAX_DIRS];
 	size_t used;
 	char text[2 * CGROUP_TEXT_MAX];
 };
@@ -33,6 +36,9 @@ cgroup_dir(const struct cgroup_dirs *dirs, size_t i)
 	return dirs->text + dirs->start[i];
 }
 
+/* False where the file is another controller's, going by its name. */
+bool cgroup_may_have(const struct cgroup_dirs *dirs, size_t i,
+		     const char *file);
 /*
  * From the text of /proc/PID/cgroup, or of a copy of it. The root of a
  * hierarchy is left out: it is never a container's own.

@@ -138,6 +138,17 @@ read_cpu(const struct cgroup_dirs *dirs, struct cgroup_stats *stats)
 }
 
 static void
+read_oom_kills(const struct cgroup_dirs *dirs, struct cgroup_stats *stats)
+{
+	static const struct key kills[] = {
+		KEY("oom_kill", 1, memory_oom_kills),
+	};
+
+	read_keys(dirs, "memory.events", kills, ARRAY_SIZE(kills), stats);
+	read_keys(dirs, "memory.oom_control", kills, ARRAY_SIZE(kills), stats);
+}
+
+static void
 read_memory(const struct cgroup_dirs *dirs, struct cgroup_stats *stats)
 {
 	/* v1's own are of the cgroup without those below it. */
@@ -152,9 +163,6 @@ read_memory(const struct cgroup_dirs *dirs, struct cgroup_stats *stats)
 		KEY("file", 1, memory_file),
 		KEY("inactive_file", 1, memory_inactive_file),
 	};
-	static const struct key kills[] = {
-		KEY("oom_kill", 1, memory_oom_kills),
-	};
 
 	read_number(dirs, "memory.current", &stats->memory_usage);
 	read_number(dirs, "memory.usage_in_bytes", &stats->memory_usage);
@@ -165,8 +173,7 @@ read_memory(const struct cgroup_dirs *dirs, struct cgroup_stats *stats)
 	read_number(dirs, "memory.swap.current", &stats->memory_swap);
 	read_keys(dirs, "memory.stat", v1, ARRAY_SIZE(v1), stats);
 	read_keys(dirs, "memory.stat", v2, ARRAY_SIZE(v2), stats);
-	read_keys(dirs, "memory.events", kills, ARRAY_SIZE(kills), stats);
-	read_keys(dirs, "memory.oom_control", kills, ARRAY_SIZE(kills), stats);
+	read_oom_kills(dirs, stats);
 }
 
 static void
@@ -261,4 +268,13 @@ cgroup_stats_read(const struct cgroup_dirs *dirs,
 	read_number(dirs, "pids.current", &ret_stats->pids);
 	read_number(dirs, "pids.max", &ret_stats->pids_limit);
 	read_io(dirs, ret_stats);
+}
+
+int64_t
+cgroup_oom_kills(const struct cgroup_dirs *dirs)
+{
+	struct cgroup_stats stats = { .memory_oom_kills = CGROUP_UNKNOWN };
+
+	read_oom_kills(dirs, &stats);
+	return stats.memory_oom_kills;
 }

@@ -43,6 +43,9 @@ struct cgroup_stats {
 void cgroup_stats_read(const struct cgroup_dirs *dirs,
 		       struct cgroup_stats *ret_stats);
 
+/* Its memory_oom_kills alone. */
+int64_t cgroup_oom_kills(const struct cgroup_dirs *dirs);
+
 /*
  * One number of a file's text: an integer, "max" or what v1 means by it.
  * CGROUP_UNKNOWN for anything else.

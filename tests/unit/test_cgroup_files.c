@@ -20,15 +20,29 @@ static char *root;
 
 /* A directory below root, as one of a container's cgroups. */
 static void
-add_dir(struct cgroup_dirs *dirs, const char *name)
+add_dir(struct cgroup_dirs *dirs, const char *name, bool is_v1)
 {
 	char *place = dirs->text + dirs->used;
 	int n = snprintf(place, sizeof(dirs->text) - dirs->used, "%s/%s", root,
 			 name);
 
 	(void)mkdir(place, 0755);
-	dirs->start[dirs->n++] = (uint16_t)dirs->used;
+	dirs->start[dirs->n] = (uint16_t)dirs->used;
+	dirs->list[dirs->n] = (uint16_t)(dirs->used + (size_t)n - strlen(name));
+	dirs->list_len[dirs->n++] = is_v1 ? (uint8_t)strlen(name) : 0;
 	dirs->used += (size_t)n + 1;
+}
+
+static void
+add_v1(struct cgroup_dirs *dirs, const char *controller)
+{
+	add_dir(dirs, controller, /* is_v1= */ true);
+}
+
+static void
+add_v2(struct cgroup_dirs *dirs, const char *name)
+{
+	add_dir(dirs, name, /* is_v1= */ false);
 }
 
 static void
@@ -42,18 +56,44 @@ put(const char *path, const char *text)
 }
 
 static void
+a_file_is_looked_for_where_its_controller_is(void)
+{
+	struct cgroup_dirs dirs;
+
+	cgroup_dirs_from_text("3:cpu,cpuacct:/a/memory\n"
+			      "2:memory:/a/memory\n"
+			      "1:name=systemd:/a/memory\n"
+			      "0::/a/memory\n",
+			      &dirs);
+	CHECK(dirs.n == 4);
+	CHECK(!cgroup_may_have(&dirs, 0, "memory.stat"));
+	CHECK(cgroup_may_have(&dirs, 0, "cpu.stat"));
+	CHECK(cgroup_may_have(&dirs, 0, "cpuacct.usage"));
+	CHECK(!cgroup_may_have(&dirs, 0, "cpuset.cpus"));
+	CHECK(cgroup_may_have(&dirs, 1, "memory.stat"));
+	CHECK(cgroup_may_have(&dirs, 1, "../memory.stat"));
+	CHECK(!cgroup_may_have(&dirs, 2, "memory.stat"));
+	/* v2 has them all, as every hierarchy has cgroups' own. */
+	CHECK(cgroup_may_have(&dirs, 3, "memory.stat"));
+	for (size_t i = 0; i < dirs.n; i++) {
+		CHECK(cgroup_may_have(&dirs, i, "cgroup.procs"));
+		CHECK(cgroup_may_have(&dirs, i, "tasks"));
+	}
+}
+
+static void
 v1_is_read_controller_by_controller(void)
 {
 	struct cgroup_dirs dirs = { 0 };
 	struct cgroup_stats stats;
 
 	root = scratch_make();
-	add_dir(&dirs, "pids");
-	add_dir(&dirs, "blkio");
-	add_dir(&dirs, "memory");
-	add_dir(&dirs, "cpu");
-	add_dir(&dirs, "cpuacct");
-	add_dir(&dirs, "unified");
+	add_v1(&dirs, "pids");
+	add_v1(&dirs, "blkio");
+	add_v1(&dirs, "memory");
+	add_v1(&dirs, "cpu");
+	add_v1(&dirs, "cpuacct");
+	add_v2(&dirs, "unified");
 	put("pids/pids.current", "3\n");
 	put("pids/pids.max", "max\n");
 	put("cpuacct/cpuacct.usage", "123456789012\n");
@@ -102,7 +142,7 @@ v2_is_read_from_one_directory(void)
 	struct cgroup_stats stats;
 
 	root = scratch_make();
-	add_dir(&dirs, "c");
+	add_v2(&dirs, "c");
 	put("c/cpu.stat", "usage_usec 2500\nuser_usec 2000\nsystem_usec 500\n"
 			  "core_sched.force_idle_usec 0\nnr_periods 1\n"
 			  "nr_throttled 1\nthrottled_usec 6\nnr_bursts 0\n");
@@ -141,7 +181,7 @@ what_is_missing_or_odd_is_unknown(void)
 	struct cgroup_stats stats;
 
 	root = scratch_make();
-	add_dir(&dirs, "c");
+	add_v2(&dirs, "c");
 	cgroup_stats_read(&dirs, &stats);
 	CHECK(stats.cpu_usage_ns == CGROUP_UNKNOWN);
 	CHECK(stats.memory_limit == CGROUP_UNKNOWN);
@@ -180,7 +220,7 @@ freezers_of_both_versions_are_understood(void)
 	char text[64];
 
 	root = scratch_make();
-	add_dir(&dirs, "v2");
+	add_v2(&dirs, "v2");
 	CHECK(cgroup_freezer_state(&dirs) == FREEZER_ABSENT);
 	CHECK(cgroup_set_frozen(&dirs, true, &err) == -1 &&
 	      err.code == SKIFF_UNIMPLEMENTED);
@@ -195,7 +235,7 @@ freezers_of_both_versions_are_understood(void)
 	CHECK(cgroup_freezer_state(&dirs) == FREEZER_FROZEN);
 
 	/* In hybrid mode v1's is the one that the runtime uses. */
-	add_dir(&dirs, "freezer");
+	add_v1(&dirs, "freezer");
 	put("freezer/freezer.state", "FREEZING\n");
 	CHECK(cgroup_freezer_state(&dirs) == FREEZER_FREEZING);
 	put("freezer/freezer.state", "FROZEN\n");
@@ -240,7 +280,7 @@ limits_of_v2_are_written_in_its_words(void)
 	struct cgroup_dirs dirs = { 0 };
 
 	root = scratch_make();
-	add_dir(&dirs, "c");
+	add_v2(&dirs, "c");
 	empty_v2_files();
 	limits.memory = 64 << 20;
 	limits.memory_swap = 96 << 20;
@@ -287,7 +327,7 @@ limits_below_use_or_unknown_to_the_kernel_are_refused(void)
 	struct cgroup_dirs dirs = { 0 };
 
 	root = scratch_make();
-	add_dir(&dirs, "c");
+	add_v2(&dirs, "c");
 	put("c/memory.max", "");
 	put("c/memory.current", "50000000\n");
 	put("c/memory.stat", "anon 1\ninactive_file 20000000\n");
@@ -311,7 +351,8 @@ limits_below_use_or_unknown_to_the_kernel_are_refused(void)
 	scratch_remove(root);
 }
 
-TESTS(TEST(v1_is_read_controller_by_controller),
+TESTS(TEST(a_file_is_looked_for_where_its_controller_is),
+      TEST(v1_is_read_controller_by_controller),
       TEST(v2_is_read_from_one_directory),
       TEST(what_is_missing_or_odd_is_unknown),
       TEST(limits_of_v2_are_written_in_its_words),
