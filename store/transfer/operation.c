@@ -192,6 +192,17 @@ set_end(struct operation *op, int r, json_t *result,
 	json_set_text(op->error, "log", op->log);
 }
 
+/* The daemon stops in good order: that is not what it may be the cause of. */
+static void
+put_off(struct operation *op)
+{
+	struct skiff_error err = ERROR_INIT;
+
+	set_state(op, OPERATION_PENDING);
+	if (operation_store(op, &err) < 0)
+		log_failure(LOG_WARN, &err, "operation %s, ignoring", op->id);
+}
+
 /* False: the daemon stops, and the next one goes on with it. */
 static bool
 run(struct operation *op)
@@ -210,8 +221,10 @@ run(struct operation *op)
 		r = cancel_error(&run_err);
 	else
 		r = op->kind->run(op, &result, &run_err);
-	if (r < 0 && cancel_is_set(&op->transfers->stop))
+	if (r < 0 && cancel_is_set(&op->transfers->stop)) {
+		put_off(op);
 		return false;
+	}
 	if (r < 0)
 		log_failure(run_err.code == SKIFF_CANCELLED ? LOG_DEBUG
 							    : LOG_INFO,

@@ -95,6 +95,8 @@ operation_render(struct operation *op, json_t *object)
 					    item_to_json(&op->items[i]));
 	json_set_text(object, "state", operation_state_names[op->state]);
 	(void)json_object_set_new(object, "progress", progress);
+	if (op->n_interruptions > 0)
+		json_set_int(object, "interruptions", op->n_interruptions);
 	if (op->result)
 		(void)json_object_set_new(object, "result",
 					  json_deep_copy(op->result));

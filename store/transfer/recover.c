@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Operations of an earlier life: what ran goes on, or ends where it was
- * given credentials, which no restart survives; what ended long ago goes.
+ * given credentials, which no restart survives, and where it was under way
+ * each time that daemons died; what ended long ago goes.
  */
 #include "config.h"
 
@@ -18,6 +19,8 @@
 #define KEEP_MAX 1000
 /* More than KEEP_MAX by this: they are trimmed in batches. */
 #define TRIM_SLACK 100
+/* Who is there when so many daemons die may be why. */
+#define INTERRUPTIONS_MAX 5
 
 static const struct operation_kind *const kinds[] = { &pull_kind };
 
@@ -41,6 +44,29 @@ struct found {
 	struct strv ended;	 /* ns, id, ns, id, … */
 };
 
+/* Leaves err as it is where the operation can go on. */
+static void
+why_lost(const struct operation *op, bool has_credentials,
+	 struct skiff_error *err)
+{
+	if (op->kind == &other_kind) {
+		(void)err_set(err, SKIFF_UNAVAILABLE,
+			      "the daemon was restarted before it was done");
+		(void)err_reason(err, "interrupted");
+	} else if (has_credentials) {
+		(void)err_set(err, SKIFF_UNAUTHENTICATED,
+			      "the daemon was restarted, and credentials are "
+			      "never stored: send the request again to go on");
+		(void)err_reason(err, "credentials_required");
+	} else if (op->n_interruptions >= INTERRUPTIONS_MAX) {
+		(void)err_set(err, SKIFF_UNAVAILABLE,
+			      "the daemon died %d times while it ran: send the "
+			      "request again to go on all the same",
+			      op->n_interruptions);
+		(void)err_reason(err, "interrupted");
+	}
+}
+
 static int
 look_at(void *arg, const char *ns, const char *key, json_t *object,
 	struct skiff_error *err)
@@ -58,16 +84,9 @@ look_at(void *arg, const char *ns, const char *key, json_t *object,
 	op = operation_new(found->transfers, ns, kind ? kind : &other_kind,
 			   json_object_get(object, "request"));
 	(void)snprintf(op->id, sizeof(op->id), "%s", key);
-	if (!kind) {
-		(void)err_set(&lost, SKIFF_UNAVAILABLE,
-			      "the daemon was restarted before it was done");
-		(void)err_reason(&lost, "interrupted");
-	} else if (json_get_bool(object, "has_credentials")) {
-		(void)err_set(&lost, SKIFF_UNAUTHENTICATED,
-			      "the daemon was restarted, and credentials are "
-			      "never stored: send the request again to go on");
-		(void)err_reason(&lost, "credentials_required");
-	}
+	op->n_interruptions = (int)json_get_int(object, "interruptions", 0) +
+			      (strcmp(state, "running") == 0);
+	why_lost(op, json_get_bool(object, "has_credentials"), &lost);
 	if (lost.code != SKIFF_OK) {
 		op->state = OPERATION_FAILED;
 		op->error = problem_from_error(&lost);

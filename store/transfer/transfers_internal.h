@@ -31,6 +31,7 @@ struct operation {
 	json_t *request;
 	void *context; /* of kinds of other rooms, or NULL */
 	struct credentials credentials;
+	int n_interruptions; /* deaths of daemons while it ran */
 	struct cancel cancel;
 	struct lock lock;
 	/* guarded by lock: */

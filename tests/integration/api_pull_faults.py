@@ -4,6 +4,7 @@
 and the same request succeeds as soon as the reason is gone."""
 import glob
 import re
+import signal
 
 from skifftest import *
 
@@ -57,6 +58,43 @@ def a_registry_that_is_down_is_unavailable_until_it_is_up():
         refused(s, ref, 503, "unavailable")
         registry().start()
         s.pull(ref)
+
+
+@test
+def a_pull_that_daemons_die_of_is_given_up():
+    ref = registry().push(busybox(), "t/deadly:1")
+    deadly = {"SKIFF_FAILPOINTS": "layer.commit=crash"}
+    with Daemon("deadly", env=deadly) as s:
+        operation = s.post(N + "/images/pull", {"ref": ref},
+                           expect=202).json["id"]
+        equal(s.wait_end(), -signal.SIGKILL)
+        for _ in range(4):
+            s.start(wait=False)
+            equal(s.wait_end(), -signal.SIGKILL)
+        s.env = {}
+        s.start()
+        found = s.get(N + "/operations/" + operation).json
+        equal((found["state"], found["interruptions"],
+               found["error"]["reason"]), ("failed", 5, "interrupted"))
+        s.pull(ref)  # who asks again is served
+
+
+@test
+def a_daemon_that_is_stopped_in_good_order_is_no_interruption():
+    ref = registry().push(busybox(), "t/slow:1")
+    with Daemon("slow", env={"SKIFF_FAILPOINTS":
+                             "layer.commit=delay(2000)"}) as s:
+        operation = s.post(N + "/images/pull", {"ref": ref},
+                           expect=202).json["id"]
+
+        def look():
+            return s.get(N + "/operations/" + operation).json
+        until(lambda: look()["state"] == "running")
+        s.stop()
+        s.env = {}
+        s.start()
+        until(lambda: look()["state"] == "succeeded")
+        check("interruptions" not in look(), look())
 
 
 @test
