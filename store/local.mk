@@ -19,6 +19,7 @@ libstore_a_SOURCES = \
 	%D%/page.c %D%/page.h \
 	%D%/record.c %D%/record.h \
 	%D%/reserve.c \
+	%D%/user_range.c %D%/user_range.h \
 	%D%/writer.c
 nodist_libstore_a_SOURCES = %D%/migrations.c
 
@@ -26,7 +27,8 @@ nodist_libstore_a_SOURCES = %D%/migrations.c
 MIGRATIONS = \
 	%D%/migrations/0001_records_and_events.sql \
 	%D%/migrations/0002_snapshots.sql \
-	%D%/migrations/0003_container_snapshots.sql
+	%D%/migrations/0003_container_snapshots.sql \
+	%D%/migrations/0004_user_ranges.sql
 EMBED = build-aux/embed.sh
 EXTRA_DIST += $(EMBED) $(MIGRATIONS)
 CLEANFILES += %D%/migrations.c

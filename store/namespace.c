@@ -18,6 +18,7 @@
 #include "store/content/content.h"
 #include "store/record.h"
 #include "store/snapshot/snapshots.h"
+#include "store/user_range.h"
 
 #define LABEL_ROOT "containerd.io/gc.root"
 
@@ -257,7 +258,8 @@ delete_in(struct tx *tx, void *arg, struct skiff_error *err)
 	    record_each(conn, RECORD_SNAPSHOT, name, note_snapshot, &holdings,
 			err) < 0 ||
 	    refuse_if_held(conn, name, &holdings, err) < 0 ||
-	    remove_rest(deletion, tx, &holdings, err) < 0)
+	    remove_rest(deletion, tx, &holdings, err) < 0 ||
+	    user_range_drop(tx, name, err) < 0)
 		return -1;
 	return record_delete(tx, &ref, &change, err);
 }

@@ -28,6 +28,12 @@ tests_unit_test_namespace_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_namespace_LDADD = $(STORE_LIBS)
 TESTS += tests/unit/test_namespace
 
+check_PROGRAMS += tests/unit/test_user_range
+tests_unit_test_user_range_SOURCES = tests/unit/test_user_range.c
+tests_unit_test_user_range_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_user_range_LDADD = $(STORE_LIBS)
+TESTS += tests/unit/test_user_range
+
 check_PROGRAMS += tests/unit/test_db
 tests_unit_test_db_SOURCES = tests/unit/test_db.c
 tests_unit_test_db_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
