@@ -12,6 +12,7 @@ skiff_shim_SOURCES = \
 	%D%/control.c \
 	%D%/exec.c \
 	%D%/files.c \
+	%D%/idmap.c \
 	%D%/init.c \
 	%D%/job.c \
 	%D%/log.c \

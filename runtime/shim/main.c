@@ -25,7 +25,6 @@
 #include "base/fault.h"
 
 #define READY_FD 3
-#define EXIT_USAGE 64
 #define PAGE 4096
 #define STACK_KEPT 4096
 #define STACK_RELEASED 65536
@@ -50,6 +49,7 @@ static const struct option long_options[] = {
 	{ "in", required_argument, NULL, 'I' },
 	{ "out", required_argument, NULL, 'O' },
 	{ "err", required_argument, NULL, 'E' },
+	{ "owner", required_argument, NULL, 'u' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -93,6 +93,20 @@ take_restore(struct shim *shim, const char *flags)
 {
 	shim->is_restore = true;
 	shim->restore_flags = (uint32_t)strtoul(flags, NULL, 10);
+}
+
+/* UID:GID */
+static bool
+take_owner(struct shim *shim, const char *value)
+{
+	char *end;
+
+	shim->has_owner = true;
+	shim->owner_uid = (uint32_t)strtoul(value, &end, 10);
+	if (*end != ':')
+		return false;
+	shim->owner_gid = (uint32_t)strtoul(end + 1, &end, 10);
+	return *end == '\0';
 }
 
 static bool
@@ -148,6 +162,8 @@ take_argument(struct shim *shim, int c, const char *value)
 	case 'C':
 		shim->criu_dir = value;
 		return true;
+	case 'u':
+		return take_owner(shim, value);
 	default:
 		return false;
 	}
@@ -286,6 +302,8 @@ main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--network") == 0)
 		return shim_network_main(argv + 2);
+	if (argc > 1 && strcmp(argv[1], "--probe-idmap") == 0)
+		return shim_idmap_main(argv + 2);
 	init_shim(shim);
 	if (!parse_arguments(shim, argc, argv)) {
 		(void)fprintf(
@@ -295,11 +313,14 @@ main(int argc, char **argv)
 		    "DIR --id ID --socket PATH\n"
 		    "	[--terminal] [--stdin] [--no-log] [--log-size N]\n"
 		    "	[--log-files N] [--in PATH] [--out PATH] [--err PATH]\n"
-		    "	[--restore FLAGS] [--criu-dir DIR] TASK_DIR\n"
+		    "	[--restore FLAGS] [--criu-dir DIR] [--owner UID:GID]\n"
+		    "	TASK_DIR\n"
 		    "Started by skiffd, with a pipe as descriptor 3.\n"
 		    "       skiff-shim --network [NAME=VALUE]...\n"
-		    "Started by runc, for a container that is restored.\n");
-		return EXIT_USAGE;
+		    "Started by runc, for a container that is restored.\n"
+		    "       skiff-shim --probe-idmap DIR LOWER LOWER\n"
+		    "Started by skiffd, to know what the kernel can.\n");
+		return SHIM_EXIT_USAGE;
 	}
 	if (begin(shim) < 0)
 		return 1;

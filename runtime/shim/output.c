@@ -23,9 +23,13 @@
 #define CHUNK_MAX (1U << 20)
 #define TERMINAL_CHUNK 16384
 
-/* One pipe; ours is the end with the given index and does not block. */
+/*
+ * One pipe; ours is the end with the given index and does not block. The
+ * container opens it anew as /dev/stdout, which takes an owner that it knows.
+ */
 static int
-open_pipe(int own_end, int *ret_own, int *ret_child, struct skiff_error *err)
+open_pipe(const struct shim *shim, int own_end, int *ret_own, int *ret_child,
+	  struct skiff_error *err)
 {
 	int ends[2];
 
@@ -33,6 +37,9 @@ open_pipe(int own_end, int *ret_own, int *ret_child, struct skiff_error *err)
 		return err_errno(err, errno, "pipe");
 	*ret_own = ends[own_end];
 	*ret_child = ends[1 - own_end];
+	if (shim->has_owner &&
+	    fchown(*ret_own, shim->owner_uid, shim->owner_gid) < 0)
+		return err_errno(err, errno, "owner of a pipe");
 	if (fcntl(*ret_own, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(err, errno, "pipe");
 	return 0;
@@ -54,14 +61,15 @@ shim_output_open_pipes(struct shim *shim, struct shim_process *process,
 	for (size_t i = 0; i < 3; i++)
 		ret_child[i] = STEAL_FD(process->given[i]);
 	if (ret_child[0] < 0 && process->has_stdin &&
-	    open_pipe(1, &process->stdin_fd, &ret_child[0], err) < 0)
+	    open_pipe(shim, 1, &process->stdin_fd, &ret_child[0], err) < 0)
 		return -1;
 	if (ret_child[0] < 0)
 		ret_child[0] = shim->null_fd;
 	if (ret_child[1] >= 0)
 		return share_file(ret_child, err);
-	if (open_pipe(0, &process->outputs[0].fd, &ret_child[1], err) < 0 ||
-	    open_pipe(0, &process->outputs[1].fd, &ret_child[2], err) < 0)
+	if (open_pipe(shim, 0, &process->outputs[0].fd, &ret_child[1], err) <
+		0 ||
+	    open_pipe(shim, 0, &process->outputs[1].fd, &ret_child[2], err) < 0)
 		return -1;
 	return 0;
 }

@@ -27,6 +27,8 @@
 #define ROOTFS SHIM_DIR_BUNDLE "/rootfs"
 #define MOUNT_DATA_SIZE 4096 /* the kernel takes one page */
 #define MAX_LINKS 16
+#define UID_MAP "uidmap="
+#define GID_MAP "gidmap="
 
 struct mount_row {
 	const char *type;
@@ -125,28 +127,29 @@ share_prefix(const char *paths, char prefix[PATH_MAX])
 
 /*
  * A hundred layers with absolute paths do not fit into a page, so overlay
- * is mounted from the directory that all of them share. Gives the length
- * of its name, 0 when paths stay as they are.
+ * is mounted from the directory that all of them share: its name, or ""
+ * when paths stay as they are.
  */
-static size_t
+static void
 find_prefix(const struct mount_row *row, char prefix[PATH_MAX])
 {
 	prefix[0] = '\0';
 	if (strcmp(row->type, "overlay") != 0)
-		return 0;
+		return;
 	for (const char *o = row->options; *o; o += strlen(o) + 1) {
 		const char *value = path_option_value(o);
 
 		if (!value)
 			continue;
 		/* Escaped characters are the kernel's business. */
-		if (*value != '/' || strchr(value, '\\'))
-			return 0;
+		if (*value != '/' || strchr(value, '\\')) {
+			prefix[0] = '\0';
+			return;
+		}
 		share_prefix(value, prefix);
 		if (prefix[0] == '\0')
-			return 0;
+			return;
 	}
-	return strlen(prefix);
 }
 
 struct mount_data {
@@ -205,6 +208,26 @@ is_flag(const char *option, unsigned long *flags)
 	return false;
 }
 
+static bool
+is_map(const char *option)
+{
+	return strncmp(option, UID_MAP, strlen(UID_MAP)) == 0 ||
+	       strncmp(option, GID_MAP, strlen(GID_MAP)) == 0;
+}
+
+/* Both or none of them. */
+static bool
+find_maps(const struct mount_row *row, struct shim_id_maps *ret_maps)
+{
+	for (const char *o = row->options; *o; o += strlen(o) + 1) {
+		if (strncmp(o, UID_MAP, strlen(UID_MAP)) == 0)
+			ret_maps->uids = o + strlen(UID_MAP);
+		if (strncmp(o, GID_MAP, strlen(GID_MAP)) == 0)
+			ret_maps->gids = o + strlen(GID_MAP);
+	}
+	return ret_maps->uids && ret_maps->gids;
+}
+
 static int
 mount_bind(const struct mount_row *row, const char *target, unsigned long flags,
 	   struct skiff_error *err)
@@ -221,17 +244,17 @@ mount_bind(const struct mount_row *row, const char *target, unsigned long flags,
 	return 0;
 }
 
+/* prefix: of an overlay, the directory that its paths share, or "". */
 static int
-mount_row(const struct mount_row *row, const char *target,
-	  struct skiff_error *err)
+mount_plain(const struct mount_row *row, const char *prefix, const char *target,
+	    struct skiff_error *err)
 {
 	struct mount_data data = { .len = 0 };
-	char prefix[PATH_MAX];
-	size_t prefix_len = find_prefix(row, prefix);
+	size_t prefix_len = strlen(prefix);
 	unsigned long flags = 0;
 
 	for (const char *o = row->options; *o; o += strlen(o) + 1)
-		if (!is_flag(o, &flags))
+		if (!is_flag(o, &flags) && !is_map(o))
 			add_option(&data, o, prefix_len);
 	if (flags & MS_BIND)
 		return mount_bind(row, target, flags, err);
@@ -245,6 +268,44 @@ mount_row(const struct mount_row *row, const char *target,
 		return err_errno(err, errno, "mount %s (%.512s)", row->type,
 				 data.text);
 	return 0;
+}
+
+/* As the container's root, who is then the owner of all that it writes. */
+static int
+mount_owned(const struct shim *shim, const struct mount_row *row,
+	    const char *prefix, const char *target, struct skiff_error *err)
+{
+	int r;
+
+	if (shim_idmap_enter(shim, err) < 0)
+		return -1;
+	r = mount_plain(row, prefix, target, err);
+	shim_idmap_leave(shim);
+	return r;
+}
+
+static int
+mount_row(const struct shim *shim, const struct mount_row *row,
+	  const char *target, struct skiff_error *err)
+{
+	struct shim_id_maps maps = { .uids = NULL };
+	char prefix[PATH_MAX];
+	const char *origin;
+	int r;
+
+	find_prefix(row, prefix);
+	if (!find_maps(row, &maps))
+		return mount_owned(shim, row, prefix, target, err);
+	origin = strcmp(row->type, "overlay") == 0 ? prefix : row->source;
+	if (*origin != '/')
+		return err_set(err, SKIFF_UNIMPLEMENTED,
+			       "ids of a %s that lies in no one directory",
+			       row->type);
+	if (shim_idmap_cover(origin, &maps, err) < 0)
+		return -1;
+	r = mount_owned(shim, row, prefix, target, err);
+	shim_idmap_uncover(origin);
+	return r;
 }
 
 static int
@@ -280,7 +341,7 @@ mount_list(struct shim *shim, struct skiff_error *err)
 	while (r == 0 && p < end) {
 		if (next_row(&p, end, &row, err) < 0)
 			return -1;
-		r = mount_row(&row, target, err);
+		r = mount_row(shim, &row, target, err);
 		if (fchdir(shim->task_fd) < 0)
 			return err_errno(err, errno, "%s", shim->task_dir);
 	}
@@ -495,8 +556,8 @@ is_hidden(const char *path)
 	       strncmp(path, "/sys/", 5) == 0;
 }
 
-int
-shim_rootfs_check(struct shim *shim, struct skiff_error *err)
+static int
+check_all(struct shim *shim, struct skiff_error *err)
 {
 	static const char *const system_dirs[] = { "dev", "proc", "sys", "run",
 						   "etc" };
@@ -519,4 +580,16 @@ shim_rootfs_check(struct shim *shim, struct skiff_error *err)
 			return -1;
 	}
 	return 0;
+}
+
+int
+shim_rootfs_check(struct shim *shim, struct skiff_error *err)
+{
+	int r;
+
+	if (shim_idmap_enter(shim, err) < 0)
+		return -1;
+	r = check_all(shim, err);
+	shim_idmap_leave(shim);
+	return r;
 }

@@ -12,6 +12,7 @@
  * main.c       arguments, order of the steps of create
  * loop.c       one turn: output, ends, jobs, requests
  * rootfs.c     mounts, rule set R, mount points
+ * idmap.c      ids of files, for a container with a user namespace
  * shm.c        shared memory of another container
  * spawn.c      starting a program without allocation
  * words.c      what the runtime said in its log
@@ -56,6 +57,8 @@
 #define SHIM_LOG_SIZE (64U << 20)
 #define SHIM_LOG_SIZE_MIN 4096
 #define SHIM_LOG_FILES 4
+
+#define SHIM_EXIT_USAGE 64
 
 /* Where the output of one process goes; fd -1: it is discarded. */
 struct shim_log {
@@ -200,7 +203,11 @@ struct shim {
 	bool is_restore;	/* init is made of a checkpoint */
 	uint32_t restore_flags; /* enum shim_dump */
 	const char *criu_dir;	/* goes before PATH, or NULL */
-	uint64_t log_max_size;	/* of one file with its index */
+	/* The host's ids of root in the container's user namespace. */
+	bool has_owner;
+	uint32_t owner_uid;
+	uint32_t owner_gid;
+	uint64_t log_max_size; /* of one file with its index */
 	uint32_t log_max_files;
 
 	int task_fd;
@@ -246,6 +253,22 @@ void shim_memory_release(void);
 int shim_rootfs_mount(struct shim *shim, struct skiff_error *err);
 int shim_rootfs_check(struct shim *shim, struct skiff_error *err);
 void shim_rootfs_unmount(struct shim *shim);
+
+/* idmap.c */
+/* Ids in the container, on the host, how many: "0:524288:65536,…". */
+struct shim_id_maps {
+	const char *uids;
+	const char *gids;
+};
+/* Until it is uncovered the files in dir seem to be the host ids'. */
+int shim_idmap_cover(const char *dir, const struct shim_id_maps *maps,
+		     struct skiff_error *err);
+void shim_idmap_uncover(const char *dir);
+/* Between these, files are made and used as the container's root. */
+int shim_idmap_enter(const struct shim *shim, struct skiff_error *err);
+void shim_idmap_leave(const struct shim *shim);
+/* In place of all the rest: whether the kernel can, or why it cannot. */
+int shim_idmap_main(char **argv);
 
 /*
  * spawn.c: *ret_pid is a child of ours, in the task's directory; fds NULL
