@@ -27,6 +27,7 @@ context_of(const struct services *services)
 		.content = services->content,
 		.snapshots = services->snapshots,
 		.host = services->host,
+		.idmap = tasks_idmap(services->tasks),
 	};
 }
 

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "handlers/common.h"
 #include "runtime/checkpoint/criu.h"
+#include "runtime/idmap.h"
 #include "runtime/spec/host.h"
 #include "runtime/task.h"
 #include "store/db.h"
@@ -121,6 +122,18 @@ look_at_runtime(const struct plugin *plugin, struct services *services,
 			   "that this host has");
 }
 
+/* Where the kernel was not asked yet, it is now. */
+static void
+look_at_overlay(const struct plugin *plugin, struct services *services,
+		json_t *object)
+{
+	struct skiff_error no = ERROR_INIT;
+
+	(void)plugin;
+	if (idmap_need(tasks_idmap(services->tasks), &no) == 0)
+		add_capability(object, "user-namespaces");
+}
+
 /* criu is asked when nobody did yet: that may take a second. */
 static void
 look_at_criu(const struct plugin *plugin, struct services *services,
@@ -143,7 +156,7 @@ static const struct plugin plugins[] = {
 	{ "metadata", "sqlite", NULL, "events revisions", look_at_database },
 	{ "content", "local", "metadata/sqlite", "sha256 sha384 sha512", NULL },
 	{ "snapshotter", SNAPSHOTTER_DEFAULT, "metadata/sqlite",
-	  "default shared-layers", NULL },
+	  "default shared-layers", look_at_overlay },
 	{ "transfer", "registry", "content/local snapshotter/overlay", "pull",
 	  NULL },
 	{ "cgroup", "host", NULL, NULL, look_at_cgroups },

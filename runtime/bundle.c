@@ -22,6 +22,7 @@
 #include "runtime/logs/reader.h"
 #include "runtime/shim_client.h"
 #include "runtime/spec/spec.h"
+#include "runtime/spec/user_namespace.h"
 #include "runtime/spec/wishes.h"
 #include "store/snapshot/snapshots.h"
 
@@ -122,6 +123,20 @@ link_init(int bundle_fd, const char *path, struct skiff_error *err)
 	return 0;
 }
 
+/* It is the container's root's to write, whoever that is. */
+static int
+give(int bundle_fd, const char *name, const struct bundle_request *request,
+     struct skiff_error *err)
+{
+	struct spec_owner owner;
+
+	if (spec_owner(request->spec, &owner) &&
+	    fchownat(bundle_fd, name, owner.uid, owner.gid,
+		     AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(err, errno, "chown");
+	return 0;
+}
+
 static int
 write_generated(int bundle_fd, const struct bundle_request *request,
 		struct skiff_error *err)
@@ -137,8 +152,9 @@ write_generated(int bundle_fd, const struct bundle_request *request,
 		if (strcmp(source, SPEC_SOURCE_INIT) == 0 &&
 		    link_init(bundle_fd, request->init_path, err) < 0)
 			return -1;
-		if (text && fs_create_file(bundle_fd, source, text,
-					   strlen(text), 0644, err) < 0)
+		if (text && (fs_create_file(bundle_fd, source, text,
+					    strlen(text), 0644, err) < 0 ||
+			     give(bundle_fd, source, request, err) < 0))
 			return err_wrap(err, "write %s", source);
 	}
 	return 0;
@@ -298,9 +314,12 @@ fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
 {
 	cleanup_free char *config = config_text(request);
 	cleanup_close int bundle_fd = -1;
+	struct spec_owner owner;
 
 	if (fs_open_dir(task_fd, SHIM_DIR_BUNDLE, /* create= */ true, 0700,
 			&bundle_fd, err) < 0 ||
+	    (spec_owner(request->spec, &owner) &&
+	     bundle_open_way(request->run_dir, task_fd, &owner, err) < 0) ||
 	    fs_mkdir_all(bundle_fd, "rootfs", 0755, err) < 0 ||
 	    fs_mkdir_all(bundle_fd, "etc", 0755, err) < 0 ||
 	    write_generated(bundle_fd, request, err) < 0 ||

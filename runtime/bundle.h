@@ -25,6 +25,7 @@
 #include "runtime/shim_proto.h"
 
 struct mount;
+struct spec_owner;
 
 #define BUNDLE_BOOT SHIM_DIR_RUN "/boot"
 #define BUNDLE_CONFIG_FILE SHIM_DIR_BUNDLE "/config.json"
@@ -50,9 +51,17 @@ struct bundle_request {
  * lies there is an earlier life's). On failure nothing is left. A renewal
  * keeps the directory and its log, and removes all else first.
  * SKIFF_FAILED_PRECONDITION, reason "mount_source_not_found", names a bind
- * mount whose source is not there; reason "init_not_found": skiff-init is not.
+ * mount whose source is not there; reason "init_not_found": skiff-init is not;
+ * reason "state_unreachable": the root of a user namespace cannot get there.
  */
 int bundle_make(const struct bundle_request *request, struct skiff_error *err);
+
+/*
+ * runtime/bundle_way.c: lets the root of a user namespace through to the
+ * root filesystem, and nobody else further than to the task's directory.
+ */
+int bundle_open_way(const char *run_dir, int task_fd,
+		    const struct spec_owner *owner, struct skiff_error *err);
 
 /* Nobody takes the shim that its directory names for a living one. */
 int bundle_forget_shim(const char *task_dir, struct skiff_error *err);

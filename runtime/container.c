@@ -20,6 +20,7 @@
 #include "base/fault.h"
 #include "base/id.h"
 #include "base/proc.h"
+#include "runtime/container_ids.h"
 #include "runtime/container_internal.h"
 #include "runtime/container_start.h"
 #include "runtime/spec/host.h"
@@ -213,6 +214,10 @@ insert(struct tx *tx, void *arg, struct skiff_error *err)
 			&snapshot, err) < 0)
 			return -1;
 	}
+	if (container_ids_settle(tx, making->ns,
+				 json_object_get(creation->object, "spec"),
+				 err) < 0)
+		return -1;
 	if (creation->key && container_use_add(tx, making->ns, making->id,
 					       creation->key, err) < 0)
 		return -1;
@@ -246,7 +251,10 @@ try_dry(struct creation *creation, struct skiff_error *err)
 	CLEANUP(db_reader_putp)
 	struct conn *conn = db_reader_get(making->context->db);
 
-	if (check_free(conn, creation, err) < 0)
+	if (check_free(conn, creation, err) < 0 ||
+	    container_ids_foresee(conn, making->ns,
+				  json_object_get(creation->object, "spec"),
+				  err) < 0)
 		return -1;
 	json_set_text(creation->object, "namespace", making->ns);
 	if (!making->wishes->labels)
@@ -263,7 +271,8 @@ try_create(struct creation *creation, const json_t *body, bool is_dry,
 	const char *own = making->wishes->snapshot_key;
 
 	if (making_load_image(making, err) < 0 ||
-	    making_build_spec(making, err) < 0)
+	    making_build_spec(making, err) < 0 ||
+	    container_ids_need(making->context, making->spec, err) < 0)
 		return -1;
 	if (own || making->image)
 		creation->key = xstrdup(own ? own : making->id);

@@ -23,6 +23,7 @@
 
 struct content;
 struct host;
+struct idmap;
 struct record_ref;
 struct snapshots;
 
@@ -33,6 +34,7 @@ struct container_context {
 	struct content *content;
 	struct snapshots *snapshots;
 	const struct host *host;
+	struct idmap *idmap; /* NULL: the kernel is believed to be able */
 };
 
 struct container_request {
@@ -53,7 +55,8 @@ struct container_made {
  * the list is the caller's. SKIFF_ALREADY_EXISTS: nothing is left of the
  * loser. SKIFF_NOT_FOUND: no such image, or snapshot of the client.
  * SKIFF_FAILED_PRECONDITION: reason "image_not_unpacked",
- * "image_invalid_config", "image_invalid_rootfs".
+ * "image_invalid_config", "image_invalid_rootfs". Of a user namespace, as
+ * runtime/container_ids.h says.
  */
 int container_create(const struct container_context *context,
 		     const struct container_request *request,

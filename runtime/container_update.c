@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "runtime/container_ids.h"
 #include "runtime/container_internal.h"
 #include "runtime/spec/host.h"
 #include "runtime/spec/spec.h"
@@ -529,6 +530,10 @@ write_update(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	struct writing *writing = arg;
 
+	if (container_ids_settle(tx, writing->ref.ns,
+				 json_object_get(writing->object, "spec"),
+				 err) < 0)
+		return -1;
 	return record_update(tx, &writing->ref, writing->object,
 			     &(struct change){ .if_match = writing->if_match },
 			     err);
@@ -561,7 +566,11 @@ try_update(struct updating *updating, struct container_made *ret,
 		return -1;
 	make_after(updating);
 	keep_own_labels(updating);
-	if (settle(updating, err) < 0)
+	if (settle(updating, err) < 0 ||
+	    (differs(updating, "spec") &&
+	     container_ids_need(updating->context,
+				json_object_get(updating->after, "spec"),
+				err) < 0))
 		return -1;
 	writing.object = updating->after;
 	if (db_write(updating->context->db, write_update, &writing, err) == 0)

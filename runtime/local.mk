@@ -5,6 +5,7 @@ libruntime_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 RUNTIME_LIBS = libruntime.a $(STORE_LIBS)
 libruntime_a_SOURCES = \
 	%D%/bundle.c %D%/bundle.h \
+	%D%/bundle_way.c \
 	%D%/cgroup/enter.c %D%/cgroup/enter.h \
 	%D%/cgroup/file.c %D%/cgroup/file.h \
 	%D%/cgroup/freezer.c %D%/cgroup/freezer.h \
@@ -24,11 +25,13 @@ libruntime_a_SOURCES = \
 	%D%/container.c %D%/container.h \
 	%D%/container_start.c %D%/container_start.h \
 	%D%/container_id.c \
+	%D%/container_ids.c %D%/container_ids.h \
 	%D%/container_internal.h \
 	%D%/container_make.c \
 	%D%/container_remove.c \
 	%D%/container_rename.c \
 	%D%/container_update.c \
+	%D%/idmap.c %D%/idmap.h \
 	%D%/logs/reader.c %D%/logs/reader.h %D%/logs/reader_internal.h \
 	%D%/logs/seek.c \
 	%D%/logs/segment.c %D%/logs/segment.h \

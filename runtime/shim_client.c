@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "runtime/shim_client.h"
+#include "runtime/spec/user_namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -400,6 +401,9 @@ start_process(const struct shim_options *options, int ready_fd, pid_t *ret_pid,
 		strv_addf(&argv, "--restore=%u", options->restore_flags);
 		strv_addf(&argv, "--criu-dir=%s", options->criu_dir);
 	}
+	if (options->owner)
+		strv_addf(&argv, "--owner=%u:%u", options->owner->uid,
+			  options->owner->gid);
 	strv_add(&argv, options->place.task_dir);
 	/* Not the daemon's environment: it may hold secrets. */
 	strv_add(&env, "LC_ALL=C");

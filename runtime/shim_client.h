@@ -30,6 +30,7 @@
 #include "runtime/shim_proto.h"
 
 struct shim_client;
+struct spec_owner;
 struct task_stdio;
 
 /* One root filesystem mount, as a snapshotter gives it. */
@@ -78,6 +79,8 @@ struct shim_options {
 	bool is_restore;
 	uint32_t restore_flags; /* enum shim_dump */
 	const char *criu_dir;	/* goes before PATH of the runtime */
+	/* Of a user namespace, whom its root is on the host; or NULL. */
+	const struct spec_owner *owner;
 	struct deadline deadline;
 };
 

@@ -32,17 +32,20 @@
 #include "runtime/checkpoint/criu.h"
 #include "runtime/checkpoint/restore.h"
 #include "runtime/health.h"
+#include "runtime/idmap.h"
 #include "runtime/logs/watch.h"
 #include "runtime/metrics.h"
 #include "runtime/restart.h"
 #include "runtime/spec/restart_policy.h"
 #include "runtime/spec/spec.h"
+#include "runtime/spec/user_namespace.h"
 #include "runtime/task_internal.h"
 #include "runtime/task_stdio.h"
 #include "store/record.h"
 #include "store/snapshot/snapshots.h"
 
 #define KILL_TIMEOUT_MS 10000
+#define CONFIG_MAX (16 << 20)
 
 /* Of all shims: no namespace begins with an underscore. */
 #define SHIMS_NAME "_shims"
@@ -50,10 +53,11 @@
 /* --- create ----------------------------------------------------------- */
 
 static int
-spawn_shim(struct task *task, struct skiff_error *err)
+spawn_shim(struct task *task, const json_t *spec, struct skiff_error *err)
 {
 	struct json_faults faults = JSON_FAULTS_INIT;
 	struct task_stdio stdio;
+	struct spec_owner owner;
 	struct shim_options options = {
 		.place = task_place(task),
 		.shim_path = task->tasks->shim_path,
@@ -66,6 +70,8 @@ spawn_shim(struct task *task, struct skiff_error *err)
 	};
 	int r = fault_hit(FAULT_TASK_BUNDLE_AFTER, err);
 
+	if (spec_owner(spec, &owner))
+		options.owner = &owner;
 	if (task->restore)
 		restore_set_options(task->restore, &options);
 	/* It was found good when it was recorded. */
@@ -96,7 +102,7 @@ spawn_limited(struct task *task, const json_t *spec, struct skiff_error *err)
 {
 	if (task->restore && restore_states(task->restore, err) < 0)
 		return -1;
-	if (spawn_shim(task, err) < 0)
+	if (spawn_shim(task, spec, err) < 0)
 		return -1;
 	task->oom_kills = 0;
 	if (task_limits_begin(task, spec, err) == 0)
@@ -120,6 +126,7 @@ make_bundle(struct task *task, bool is_renewal, struct task_plan *plan,
 	if (task_plan_make(task, plan, err) < 0 ||
 	    (task->restore && restore_root(task->restore, plan, err) < 0))
 		return -1;
+	task_plan_map_ids(plan);
 	bundle.spec = json_object_get(plan->container, "spec");
 	bundle.dns = json_object_get(plan->container, "dns");
 	bundle.init_path = task->tasks->init_path;
@@ -374,6 +381,20 @@ task_delete(struct tasks *tasks, const char *ns, const char *id,
 	return 0;
 }
 
+int
+task_load_spec(const struct task *task, json_t **ret_spec,
+	       struct skiff_error *err)
+{
+	cleanup_free char *path =
+	    xasprintf("%s/" BUNDLE_CONFIG_FILE, task->dir);
+	cleanup_free char *text = NULL;
+	size_t len;
+
+	if (fs_read_file(AT_FDCWD, path, CONFIG_MAX, &text, &len, err) < 0)
+		return -1;
+	return json_parse(text, len, ret_spec, err);
+}
+
 /* --- looking ----------------------------------------------------------- */
 
 int
@@ -405,6 +426,12 @@ struct criu *
 tasks_criu(struct tasks *tasks)
 {
 	return tasks->criu;
+}
+
+struct idmap *
+tasks_idmap(struct tasks *tasks)
+{
+	return tasks->idmap;
 }
 
 struct checkpoint_store
@@ -468,6 +495,7 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	tasks->content = options->content;
 	tasks->root_path = xstrdup(options->root);
 	tasks->criu = criu_new(options->criu_path);
+	tasks->idmap = idmap_new(options->shim_path, options->root);
 	tasks->trusts_checkpoints = options->trusts_checkpoints;
 	tasks->snapshots = options->snapshots;
 	tasks->root = xasprintf("%s/tasks", options->root);
@@ -529,5 +557,6 @@ tasks_close(struct tasks *tasks)
 	free(tasks->root);
 	free(tasks->root_path);
 	criu_free(tasks->criu);
+	idmap_free(tasks->idmap);
 	free(tasks);
 }

@@ -39,6 +39,7 @@
 struct bus;
 struct content;
 struct criu;
+struct idmap;
 struct db;
 struct host;
 struct json_faults;
@@ -83,6 +84,8 @@ bool tasks_are_tried(struct tasks *tasks, const char *ns, const char *id);
 void task_settle(struct tasks *tasks, const char *ns, const char *id);
 /* The criu that makes checkpoints; borrowed. */
 struct criu *tasks_criu(struct tasks *tasks);
+/* Whether there are user namespaces to be had; borrowed. */
+struct idmap *tasks_idmap(struct tasks *tasks);
 /* Shims and containers go on running. No call may be under way. */
 void tasks_close(struct tasks *tasks);
 DEFINE_CLEANUP(struct tasks *, tasks_close)

@@ -23,10 +23,10 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/workpool.h"
-#include "runtime/bundle.h"
 #include "runtime/spec/process.h"
 #include "runtime/spec/rootfs_view.h"
 #include "runtime/spec/spec.h"
+#include "runtime/spec/user_namespace.h"
 #include "runtime/task_exec_internal.h"
 #include "runtime/task_stdio.h"
 #include "store/record.h"
@@ -157,19 +157,20 @@ static int
 make_process(const struct task *task, const struct exec_wishes *wishes,
 	     json_t **ret_process, struct skiff_error *err)
 {
-	cleanup_free char *path =
-	    xasprintf("%s/" BUNDLE_CONFIG_FILE, task->dir);
 	CLEANUP(rootfs_view_freep) struct rootfs_view *view = NULL;
+	cleanup_json json_t *process = NULL;
 	cleanup_json json_t *spec = NULL;
-	cleanup_free char *text = NULL;
-	size_t len;
 
-	if (fs_read_file(AT_FDCWD, path, CONFIG_MAX, &text, &len, err) < 0 ||
-	    json_parse(text, len, &spec, err) < 0 ||
+	if (task_load_spec(task, &spec, err) < 0 ||
 	    (wishes->user && open_view(task, &view, err) < 0))
 		return -1;
-	return spec_exec_process(json_object_get(spec, "process"), wishes,
-				 task->tasks->host, view, ret_process, err);
+	if (spec_exec_process(json_object_get(spec, "process"), wishes,
+			      task->tasks->host, view, &process, err) < 0 ||
+	    spec_check_user_is_mapped(spec, json_object_get(process, "user"),
+				      err) < 0)
+		return -1;
+	*ret_process = STEAL_PTR(process);
+	return 0;
 }
 
 static int

@@ -106,6 +106,7 @@ struct tasks {
 	char *root_path; /* the daemon's root */
 	struct content *content;
 	struct criu *criu;
+	struct idmap *idmap;
 	bool trusts_checkpoints; /* of other daemons */
 	struct bus *bus;
 	int64_t log_max_size;
@@ -226,6 +227,10 @@ void task_kill_later(struct task *task, int64_t kill_at_ns);
  */
 int task_spawn(struct task *task, bool is_renewal, struct skiff_error *err);
 
+/* The OCI spec of its present run. */
+int task_load_spec(const struct task *task, json_t **ret_spec,
+		   struct skiff_error *err);
+
 /* --- what it is made from, runtime/task_plan.c ------------------------- */
 
 #define TASK_NAMESPACES 8 /* the kernel has so many types */
@@ -258,6 +263,11 @@ void task_plan_done(struct task_plan *plan);
  */
 int task_plan_join(const struct task *task, struct task_plan *plan,
 		   struct skiff_error *err);
+/*
+ * The files of a snapshot shall seem to be the ids that the spec maps. Those
+ * in a directory of the client's own are what the client has made them.
+ */
+void task_plan_map_ids(struct task_plan *plan);
 /* What a task of an earlier life has of it, as far as that is known. */
 void task_plan_recall(struct task *task);
 

@@ -21,6 +21,7 @@
 #include "base/json.h"
 #include "base/proc.h"
 #include "runtime/shim_proto.h"
+#include "runtime/spec/user_namespace.h"
 #include "runtime/spec/wishes.h"
 #include "runtime/task_internal.h"
 #include "store/record.h"
@@ -139,9 +140,12 @@ need_shareable(const struct task *task, const char *other,
 
 	if (record_load(conn, &ref, &container, err) < 0)
 		return -1;
-	if (strcmp(json_get_text(container, "ipc"), NAMESPACE_SHAREABLE) == 0)
-		return 0;
-	return unavailable(other, "its ipc is not \"shareable\"", err);
+	if (strcmp(json_get_text(container, "ipc"), NAMESPACE_SHAREABLE) != 0)
+		return unavailable(other, "its ipc is not \"shareable\"", err);
+	/* Nobody but its own ids could make a file in its /dev/shm. */
+	if (spec_has_user_namespace(json_object_get(container, "spec")))
+		return unavailable(other, "it has a user namespace", err);
+	return 0;
 }
 
 static int

@@ -18,6 +18,7 @@
 #include "runtime/health.h"
 #include "runtime/spec/host.h"
 #include "runtime/spec/spec.h"
+#include "runtime/spec/user_namespace.h"
 #include "runtime/task_internal.h"
 #include "runtime/task_stdio.h"
 #include "store/record.h"
@@ -93,6 +94,17 @@ plan_mounts(const struct task *task, struct task_plan *plan,
 	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
 		      "container %s has no snapshot to run on", task->id);
 	return err_reason(err, "no_rootfs");
+}
+
+void
+task_plan_map_ids(struct task_plan *plan)
+{
+	const json_t *spec = json_object_get(plan->container, "spec");
+
+	if (!*json_get_text(plan->container, "snapshot_key"))
+		return;
+	for (size_t i = 0; i < plan->n_mounts; i++)
+		spec_id_map_options(spec, &plan->mounts[i].options);
 }
 
 static bool

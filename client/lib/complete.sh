@@ -120,6 +120,7 @@ complete_value()
 		complete_containers | sed 's/^/container:/'
 		;;
 	*:--uts) printf '%s\n' host private ;;
+	*:--userns) printf '%s\n' auto host ;;
 	*:--restart)
 		printf '%s\n' no on-failure always unless-stopped
 		;;

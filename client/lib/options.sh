@@ -18,7 +18,7 @@ help_container_options()
   --mount type=bind|tmpfs,source=S,target=T[,readonly][,OPTION]
   --tmpfs TARGET[:OPTIONS] --shm-size SIZE
   --device PATH[:INSIDE[:rwm]]
-  --pid host|container:NAME         --uts host
+  --pid host|container:NAME         --uts host     --userns auto|host
   --ipc host|shareable|container:NAME
   --network none|host      --dns ADDRESS, --dns-search, --dns-option
   -m, --memory SIZE        bytes, or with k, m, g; --memory-swap: with swap

@@ -175,9 +175,8 @@ def wish($option; $value):
 	elif $option | IN("--pid", "--ipc", "--uts") then
 		.[$option[2:]] = $value
 	elif $option == "--userns" then
-		if $value == "host" then . else
-			bad("--userns is host: there are no user namespaces yet")
-		end
+		if $value | IN("auto", "host") then .userns = $value
+		else bad("--userns is auto or host, not \($value)") end
 	elif $option == "--cgroupns" then
 		if $value == "private" then . else
 			bad("--cgroupns is private: a container sees its own cgroups alone")

@@ -30,6 +30,7 @@
 #include "runtime/checkpoint/image.h"
 #include "runtime/restart.h"
 #include "runtime/shim_checkpoint.h"
+#include "runtime/spec/user_namespace.h"
 #include "runtime/task_internal.h"
 #include "store/image.h"
 #include "store/record.h"
@@ -152,6 +153,23 @@ checkpoint_need_snapshot(const json_t *container, struct skiff_error *err)
 	return err_reason(err, "no_snapshot");
 }
 
+/* criu knows nothing of the mount that maps their files' ids. */
+static int
+refuse_user_namespace(const struct task *task, struct skiff_error *err)
+{
+	cleanup_json json_t *spec = NULL;
+
+	if (task_load_spec(task, &spec, err) < 0)
+		return -1;
+	if (!spec_has_user_namespace(spec))
+		return 0;
+	(void)err_set(err, SKIFF_UNIMPLEMENTED,
+		      "task %s has a user namespace, and those cannot be "
+		      "checkpointed yet",
+		      task->id);
+	return err_reason(err, "user_namespace");
+}
+
 /* What can be said before anything is begun; the step is held. */
 static int
 check_task(const struct task *task, struct skiff_error *err)
@@ -160,7 +178,8 @@ check_task(const struct task *task, struct skiff_error *err)
 		return task_refuse(task, "checkpoint", err);
 	if (task->is_checkpointing)
 		return busy(task, err);
-	if (checkpoint_need_runtime(task, err) < 0)
+	if (checkpoint_need_runtime(task, err) < 0 ||
+	    refuse_user_namespace(task, err) < 0)
 		return -1;
 	return task_need_shim(task, err);
 }

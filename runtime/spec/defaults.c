@@ -10,6 +10,7 @@
 #include "runtime/spec/host.h"
 #include "runtime/spec/rules.h"
 #include "runtime/spec/spec_internal.h"
+#include "runtime/spec/user_namespace.h"
 #include "runtime/spec/wishes.h"
 
 #define NOFILE_SOFT 1024
@@ -61,6 +62,9 @@ spec_namespaces(const struct wishes *wishes)
 			    array, json_pack("{s:s, s:s*}", "type",
 					     rows[i].type, "path", path));
 	}
+	if (wishes_have_user_namespace(wishes))
+		(void)json_array_append_new(array,
+					    json_pack("{s:s}", "type", "user"));
 	return array;
 }
 
@@ -145,7 +149,9 @@ spec_sysctl(const struct wishes *wishes)
 	/* ping without CAP_NET_RAW, for every group of this namespace. */
 	if (!namespace_is_host(wishes->network))
 		json_set_text(sysctls, "net.ipv4.ping_group_range",
-			      "0 2147483647");
+			      wishes_have_user_namespace(wishes)
+				  ? "0 65535" /* ids that it has */
+				  : "0 2147483647");
 	if (wishes->sysctls)
 		(void)json_object_update(sysctls, wishes->sysctls);
 	if (json_object_size(sysctls) > 0)

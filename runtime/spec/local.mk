@@ -18,6 +18,7 @@ libruntime_a_SOURCES += \
 	%D%/spec_check_linux.c \
 	%D%/spec_internal.h \
 	%D%/user.c %D%/user.h \
+	%D%/user_namespace.c %D%/user_namespace.h \
 	%D%/wish_devices.c \
 	%D%/wish_dns.c \
 	%D%/wish_limits.c \

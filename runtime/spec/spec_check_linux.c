@@ -12,6 +12,7 @@
 #include "runtime/spec/rules.h"
 #include "runtime/spec/spec.h"
 #include "runtime/spec/spec_check.h"
+#include "runtime/spec/user_namespace.h"
 #include "runtime/spec/wishes.h"
 
 /* --- mounts ------------------------------------------------------------- */
@@ -286,6 +287,7 @@ spec_check_linux(const struct checked *check)
 	    (!json_is_string(path) || path_fault(json_string_value(path))))
 		checked_fault(check, "/linux/cgroupsPath",
 			      "must be an absolute path");
+	spec_check_id_maps(check, linux_part);
 	check_sysctls(check, linux_part, &own);
 	check_paths(check, linux_part, "maskedPaths");
 	check_paths(check, linux_part, "readonlyPaths");

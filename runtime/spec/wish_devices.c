@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "runtime/spec/user_namespace.h"
 #include "runtime/spec/wishes_internal.h"
 
 #define DEVICES_MAX 256
@@ -107,12 +108,35 @@ wishes_decode_devices(struct wishes *wishes, struct json_faults *faults)
 		decode_device(wishes, i, faults);
 }
 
+/*
+ * A user namespace can make no node: the runtime binds the host's own, by
+ * the path that it shall have, and its owner is nobody in there.
+ */
+static void
+check_bound(const struct wish_device *device, const char *prefix,
+	    struct json_faults *faults)
+{
+	cleanup_free char *inner = xasprintf("%s/container_path", prefix);
+	cleanup_free char *path = xasprintf("%s/path", prefix);
+
+	if (device->container_path &&
+	    strcmp(device->container_path, device->path) != 0)
+		json_fault(faults, inner,
+			   "must be the host's path: a user namespace has no "
+			   "nodes but the host's own");
+	if ((device->node.st_mode & 06) != 06)
+		json_fault(faults, path,
+			   "its owner is not in the user namespace, and others "
+			   "may not read and write it");
+}
+
 void
 wishes_find_devices(struct wishes *wishes, struct json_faults *faults)
 {
 	for (size_t i = 0; i < wishes->n_devices; i++) {
 		struct wish_device *device = &wishes->device_list[i];
-		cleanup_free char *pointer = xasprintf("/devices/%zu/path", i);
+		cleanup_free char *prefix = xasprintf("/devices/%zu", i);
+		cleanup_free char *pointer = xasprintf("%s/path", prefix);
 
 		if (!device->path || device_path_fault(device->path))
 			continue;
@@ -121,8 +145,11 @@ wishes_find_devices(struct wishes *wishes, struct json_faults *faults)
 			continue;
 		}
 		if (S_ISCHR(device->node.st_mode) ||
-		    S_ISBLK(device->node.st_mode))
+		    S_ISBLK(device->node.st_mode)) {
+			if (wishes_have_user_namespace(wishes))
+				check_bound(device, prefix, faults);
 			continue;
+		}
 		device->node.st_mode = 0;
 		json_fault(faults, pointer, "is not a device");
 	}

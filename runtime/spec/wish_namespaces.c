@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "runtime/spec/user_namespace.h"
 #include "runtime/spec/wishes_internal.h"
 
 #define OF_CONTAINER "container:"
@@ -71,11 +72,44 @@ check_ipc(const struct wishes *wishes, struct json_faults *faults)
 			   "\"container:ID\"");
 }
 
+/*
+ * The kernel lets the root of a user namespace do nothing in namespaces
+ * that were made by another, so they are its own or it is not confined.
+ */
+static void
+check_userns(const struct wishes *wishes, struct json_faults *faults)
+{
+	const struct {
+		const char *field;
+		const char *wish;
+	} others[] = { { "pid", wishes->pid },
+		       { "ipc", wishes->ipc },
+		       { "uts", wishes->uts },
+		       { "network", wishes->network } };
+
+	if (wishes->userns && !wishes_have_user_namespace(wishes) &&
+	    !namespace_is_host(wishes->userns))
+		json_fault(faults, "/userns", "must be \"auto\" or \"host\"");
+	if (!wishes_have_user_namespace(wishes))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (namespace_is_host(others[i].wish) ||
+		    namespace_container(others[i].wish))
+			json_fault(faults, "/userns",
+				   "needs a namespace of its own: \"%s\" is "
+				   "\"%.64s\"",
+				   others[i].field, others[i].wish);
+	if (wishes->privileged)
+		json_fault(faults, "/userns",
+			   "has nothing to be privileged over on the host");
+}
+
 void
 wishes_check_namespaces(const struct wishes *wishes, struct json_faults *faults)
 {
 	check_pid(wishes, faults);
 	check_ipc(wishes, faults);
+	check_userns(wishes, faults);
 	if (!is_plain(wishes->uts))
 		json_fault(faults, "/uts", "must be \"private\" or \"host\"");
 	else if (namespace_is_host(wishes->uts) && wishes->hostname)

@@ -38,6 +38,7 @@ static const struct json_field wish_fields[] = {
 	JSON_TEXT(struct wishes, pid, "pid", 0),
 	JSON_TEXT(struct wishes, ipc, "ipc", 0),
 	JSON_TEXT(struct wishes, uts, "uts", 0),
+	JSON_TEXT(struct wishes, userns, "userns", 0),
 	JSON_ARRAY(struct wishes, mounts, "mounts", 0),
 	JSON_OBJECT(struct wishes, resources, "resources", 0),
 	JSON_TEXT(struct wishes, network, "network", 0),
@@ -74,7 +75,7 @@ static const char *const spec_fields[] = {
 	"read_only", "privileged",   "seccomp",	  "allow_new_privileges",
 	"rlimits",   "capabilities", "sysctls",	  "annotations",
 	"devices",   "spec_patch",   "group_add", "init",
-	"pid",	     "ipc",	     "uts",
+	"pid",	     "ipc",	     "uts",	  "userns",
 };
 
 struct wish_capabilities {

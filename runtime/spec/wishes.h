@@ -87,6 +87,7 @@ struct wishes {
 	 * "shareable", too; or NULL, private
 	 */
 	char *pid, *ipc, *uts;
+	char *userns;	/* "auto", "host", or NULL, the host's */
 	json_t *mounts; /* as given; see mount_list */
 	struct wish_mount *mount_list;
 	size_t n_mounts;

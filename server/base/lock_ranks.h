@@ -11,6 +11,7 @@ enum lock_rank {
 	LOCK_RANK_METRICS = 15,	   /* series of samples, runtime/metrics.c */
 	LOCK_RANK_TASK_TABLE = 20, /* who is there, runtime/task.c */
 	LOCK_RANK_CRIU = 30,	   /* what criu said, runtime/checkpoint */
+	LOCK_RANK_IDMAP = 32,	   /* what the kernel can, runtime/idmap.c */
 	LOCK_RANK_TRANSFER = 40,   /* operations, store/transfer */
 	LOCK_RANK_INFLIGHT = 50,   /* layers and blobs being made */
 	LOCK_RANK_WRITER = 60,	   /* the writing connection */

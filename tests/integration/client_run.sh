@@ -74,6 +74,10 @@ is "--pid, --ipc, --uts host" "$(skiff run --rm --pid host --ipc host \
     --uts host "$ref" sh -c 'for n in pid ipc uts; do
 	readlink /proc/self/ns/$n; done')" "$(for n in pid ipc uts; do
 	readlink /proc/self/ns/$n; done)"
+chmod 711 "$scratch" # for who is nobody on the host
+is "--userns auto" "$(skiff run --rm --userns=auto "$ref" sh -c \
+    'stat -c %u /bin; cut -c1-10 /proc/self/uid_map')" "0
+         0"
 skiff run -d --name beside "$ref" sleep 600 >/dev/null
 is "--pid container:NAME" "$(skiff run --rm --pid container:beside "$ref" \
     cat /proc/1/comm)" sleep
@@ -103,7 +107,7 @@ for bad in "--memory x" "--memory" "-v a:b" "--ulimit x" "--cpus x" \
     "--rm=perhaps" "--pull sometimes" "--mount type=bind" \
     "--security-opt seccomp=/none" "--env-file /none" \
     "--log-driver none" "--log-driver syslog" "--log-opt x=y" \
-    "--cpu-period 9" "--group-add nosuch" "--mount source=/a,target=/b"; do
+    "--cpu-period 9" "--group-add nosuch" "--userns auto --network host" "--mount source=/a,target=/b"; do
 	# shellcheck disable=SC2086 # words
 	output=$(skiff run $bad "$ref" 2>&1)
 	is "$bad: status 125" $? 125

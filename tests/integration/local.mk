@@ -58,6 +58,7 @@ api_tests = \
 	%D%/task_restart.py \
 	%D%/task_oom.py \
 	%D%/task_states.py \
+	%D%/user_namespaces.py \
 	%D%/user_strings.py
 integration_tests += $(api_tests)
 FAST_TESTS += $(api_tests)

@@ -228,6 +228,43 @@ def a_restarted_daemon_knows_the_tasks_of_crun():
 
 
 @test
+def crun_gives_a_container_a_user_namespace():
+    os.chmod(scratch(), 0o711)
+    s = plain()
+    shared = scratch("shared")
+    os.mkdir(shared)
+    os.chmod(shared, 0o777)
+    s.run("u", image(s), [
+        "sh", "-c", "stat -c %u /bin /etc/hosts; touch /made /shared/made; "
+        "chown 7:8 /made; echo on > /dev/stdout; echo x >> /etc/hosts; "
+        "sleep 1000"], runtime=CRUN, userns="auto", init=True,
+        resources={"pids": 32},
+        mounts=[{"type": "bind", "source": shared, "target": "/shared"}])
+    spec = s.get(N + "/containers/u").json["spec"]
+    base = spec["linux"]["uidMappings"][0]["hostID"]
+    until(lambda: "on" in log(s, "u").split(), "its output")
+    equal(log(s, "u").split(), ["0", "0", "on"])
+    pid = s.get(N + "/tasks/u").json["pid"]
+    equal(os.stat("/proc/%d" % pid).st_uid, base)
+    equal(os.stat(shared + "/made").st_uid, base)
+    for option in s.get(N + "/snapshots/overlay/u/mounts").json["mounts"][0][
+            "options"]:
+        if option.startswith("upperdir="):
+            made = os.stat(option[len("upperdir="):] + "/made")
+            equal((made.st_uid, made.st_gid), (7, 8))
+    answer = s.post(N + "/tasks/u/execs?wait=true", {
+        "args": ["sh", "-c", "id -u; echo err > /dev/stderr; "
+                 "cat /sys/fs/cgroup/pids/pids.max"], "user": "1000:100"}).json
+    equal((answer["stdout"], answer["stderr"]), ("1000\n32\n", "err\n"))
+    remove(s, "u")
+    s.run("u", image(s), ["sh", "-c", "tty"], runtime=CRUN, userns="auto",
+          terminal=True)
+    s.wait_task("u")
+    equal(log(s, "u").split(), ["/dev/pts/0"])
+    remove(s, "u")
+
+
+@test
 def any_runtime_may_be_named_by_its_path_with_options():
     """A script that notes how it is run, and runs runc."""
     s = plain()

@@ -11,6 +11,12 @@ tests_unit_test_wishes_SOURCES = tests/unit/test_wishes.c tests/unit/json_at.h \
 tests_unit_test_wishes_LDADD = $(RUNTIME_LIBS)
 TESTS += tests/unit/test_spec tests/unit/test_user tests/unit/test_wishes
 
+check_PROGRAMS += tests/unit/test_user_namespace
+tests_unit_test_user_namespace_SOURCES = tests/unit/test_user_namespace.c \
+	tests/unit/spec_help.h
+tests_unit_test_user_namespace_LDADD = $(RUNTIME_LIBS)
+TESTS += tests/unit/test_user_namespace
+
 check_PROGRAMS += tests/unit/test_shim_proto tests/unit/test_log_reader
 tests_unit_test_shim_proto_SOURCES = tests/unit/test_shim_proto.c
 tests_unit_test_shim_proto_LDADD = libruntime.a libbase.a
