@@ -114,6 +114,14 @@ def ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
+def told(s, name, before):
+    """The verbs of its events, less that a freezer took its time, which it
+    does on a busy machine."""
+    found = verbs(s, name, before)
+    return [verb for i, verb in enumerate(found)
+            if found[i:i + 2] != ["update", "paused"]]
+
+
 @test
 def a_paused_task_stands_still_and_goes_on():
     s = the_daemon()
@@ -130,7 +138,7 @@ def a_paused_task_stands_still_and_goes_on():
     equal(ticks(made["pid"]), stood, "time used while paused")
     equal(s.post(task("busy", "/resume")).json["state"], "running")
     until(lambda: ticks(made["pid"]) > stood, "time used")
-    equal(verbs(s, "busy", before), ["create", "start", "paused", "resumed"])
+    equal(told(s, "busy", before), ["create", "start", "paused", "resumed"])
     remove(s, "busy")
 
 
@@ -151,7 +159,7 @@ def a_paused_task_dies_of_sigkill_and_of_a_forced_deletion():
         else:
             s.post(task(how, "/kill"), {"signal": 9, "all": how == "all"})
             equal(s.wait_task(how)["exit_status"], 137)
-        equal(verbs(s, how, before)[:4],
+        equal(told(s, how, before)[:4],
               ["create", "start", "paused"] +
               (["update"] if how == "stop" else ["exit"]))
         remove(s, how)
@@ -176,7 +184,7 @@ def a_signal_waits_for_the_resume_and_a_stop_brings_it():
     ended = s.post(task("stops", "/stop")).json
     equal((ended["state"], ended["exit_status"]), ("stopped", 7))
     check("kill_at" not in ended and ended["stop_requested_at"])
-    equal(verbs(s, "stops", before), ["paused", "update", "resumed", "exit"])
+    equal(told(s, "stops", before), ["paused", "update", "resumed", "exit"])
     remove(s, "stops")
 
 
@@ -193,8 +201,8 @@ def a_daemon_that_comes_back_believes_the_freezer():
     thaw(pid)
     s.start()
     equal((state(s, "frozen"), state(s, "thawed")), ("paused", "running"))
-    equal(verbs(s, "frozen", before), ["paused"])
-    equal(verbs(s, "thawed", before), ["paused", "resumed"])
+    equal(told(s, "frozen", before), ["paused"])
+    equal(told(s, "thawed", before), ["paused", "resumed"])
     s.post(task("frozen", "/resume"))
     for name in ("frozen", "thawed"):
         equal(s.post(task(name, "/stop")).json["exit_status"], 7)
@@ -226,7 +234,7 @@ def a_pause_cut_short_by_a_crash_is_told_once():
             s.process = None
             s.start(env={"SKIFF_FAILPOINTS": None})
             equal(state(s, "cut"), wanted, point)
-        equal(verbs(s, "cut", before), ["paused", "resumed"])
+        equal(told(s, "cut", before), ["paused", "resumed"])
         remove(s, "cut")
 
 
@@ -316,12 +324,13 @@ def one_process_of_the_task_is_killed_by_its_pid():
     s = the_daemon()
     made = run(s, "pair", ["sh", "-c", "sleep 1000 & echo ready; wait; "
                            "exit 3"])
-    until(lambda: len(s.get(task("pair", "/pids")).json["processes"]) == 2,
-          "two processes")
-    listed = s.get(task("pair", "/pids")).json["processes"]
-    child = [p for p in listed if p["pid"] != made["pid"]][0]
-    equal((child["ppid"], child["name"], child["uid"]),
-          (made["pid"], "sleep", 0))
+
+    def sleeper():
+        listed = s.get(task("pair", "/pids")).json["processes"]
+        return [p for p in listed if p["name"] == "sleep"]
+    until(sleeper, "the shell's child")
+    child = sleeper()[0]
+    equal((child["ppid"], child["uid"]), (made["pid"], 0))
     # Our own is none of its processes, and 2^31-1 is nobody's.
     for stranger in (os.getpid(), 1, 2147483647):
         problem = s.post(task("pair", "/kill"),
