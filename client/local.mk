@@ -8,6 +8,7 @@ dist_clientlib_DATA = \
 	%D%/lib/complete.sh \
 	%D%/lib/container.sh \
 	%D%/lib/create.sh \
+	%D%/lib/ends.sh \
 	%D%/lib/errors.sh \
 	%D%/lib/follow.sh \
 	%D%/lib/format.sh \

@@ -62,7 +62,7 @@ cmd_run()
 	fi
 	session_status
 	session_close
-	trap '' INT TERM HUP
+	trap '' HUP INT QUIT TERM
 	[ -z "$remove" ] || remove_container "$encoded_id" 1 || http_fail
 	return "$status"
 }

@@ -2,31 +2,40 @@
 # shellcheck shell=sh
 # The output of a session, in the background.
 
-# In what runs in the background: signals are the client's alone. SIGUSR1
-# tells, while $tmp/stop is there, to end with all that was started.
+# in_background NAME: in a shell that runs in the background. Signals are the
+# client's alone; once $tmp/alive is gone, SIGUSR1 tells to end with all that
+# was started. Who is told before he hears looks once himself.
 in_background()
 {
+	shell=$1
 	exec 9>&-
 	http_deaf=$passed_signals
 	# shellcheck disable=SC2086 # several
 	trap '' $passed_signals
-	trap - EXIT
-	stopped='' child=''
-	trap '[ ! -e "$tmp/stop" ] || stopped=1' USR1
+	trap 'end_jobs KILL' EXIT
+	trap end_if_told USR1
+	end_if_told
 }
 
-# run_child NAME: after "… &", waits for it; killed when told to stop.
+end_if_told()
+{
+	[ -e "$tmp/alive" ] || {
+		end_jobs KILL
+		exit 1
+	}
+}
+
+# run_child NAME: after "… &", waits for it, and sets $child_status. False
+# when the client has been killed: the note of the number, which is for who
+# cleans up then (tty_watch), may have come too late.
 run_child()
 {
 	child=$!
-	echo "$child" >"$tmp/pid.$1"
 	child_status=0
-	while [ -z "$stopped" ]; do
-		child_status=0
-		wait "$child" 2>/dev/null || child_status=$?
-		[ "$child_status" -gt 128 ] && kill -0 "$child" 2>/dev/null ||
-		    return 0
-	done
+	if echo "$child" 2>/dev/null >"$tmp/pid.$1" && [ -e "$tmp/alive" ]; then
+		await "$child" || child_status=$?
+		return 0
+	fi
 	kill -9 "$child" 2>/dev/null || :
 	return 1
 }
@@ -52,7 +61,7 @@ session_follow()
 # restarts is waited for, and asked for the rest.
 follow_stream()
 {
-	in_background
+	in_background "$1"
 	seen=0
 	while :; do
 		# An offset counts both streams, so of one alone all is asked
@@ -91,9 +100,8 @@ await_daemon()
 {
 	http_exec "$session" -o /dev/null --retry 30 --retry-delay 1 \
 	    --retry-connrefused --retry-all-errors 2>/dev/null &
-	run_child "again.$$" && [ "$child_status" = 0 ]
+	run_child "again.$shell" && [ "$child_status" = 0 ]
 }
-
 
 # log_end: sets $offset to where what is written next will be: asking for
 # what lies far behind it is answered with that.

@@ -26,20 +26,10 @@ http_setup()
 	*) die "SKIFF_HOST is unix:///PATH or tcp://ADDRESS:PORT, not $SKIFF_HOST" ;;
 	esac
 	namespace_path=/v1/namespaces/$(uri "$SKIFF_NAMESPACE")
+	trap clean_up EXIT
+	on_signals leave
 	tmp=$(mktemp -d "${TMPDIR:-/tmp}/skiff.XXXXXX")
 	reply=$tmp/reply
-	begun=
-	trap 'end_begun; rm -rf "$tmp"' EXIT
-	on_signals exit
-}
-
-# on_signals COMMAND: what ends the client, given the status to end with.
-on_signals()
-{
-	for ending in HUP:129 INT:130 TERM:143; do
-		# shellcheck disable=SC2064 # the command of now
-		trap "$1 ${ending#*:}" "${ending%:*}"
-	done
 }
 
 # uri TEXT: percent-encoded as one path segment.
@@ -91,13 +81,6 @@ http_curl()
 http_begin()
 {
 	http_exec "$@" &
-	begun="$begun $!"
-}
-
-end_begun()
-{
-	# shellcheck disable=SC2086 # several
-	[ -z "$begun" ] || kill $begun 2>/dev/null || :
 }
 
 # http_try METHOD PATH [JSON [CURL-ARGUMENT...]]: the body goes to $reply,

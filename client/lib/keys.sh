@@ -5,7 +5,7 @@
 
 feed_keys()
 {
-	in_background
+	in_background stdin
 	trap '' PIPE
 	LC_ALL=C
 	keys=$(key_bytes "$detach_keys")
@@ -13,7 +13,7 @@ feed_keys()
 	mkfifo "$tmp/stdin"
 	feed_open
 	while read_keys && pass_keys; do :; done
-	[ -n "$stopped" ] || feed_end
+	feed_end
 	kill -9 "$stdin_pid" 2>/dev/null || :
 }
 
@@ -40,12 +40,20 @@ feed_end()
 # feed FILE: the request is made again when it broke off.
 feed()
 {
-	cat "$1" >&8 2>/dev/null && return
+	! feed_once "$1" || return 0
 	exec 8>&-
 	await "$stdin_pid" || :
 	await_daemon || return 1
 	feed_open
-	cat "$1" >&8 2>/dev/null
+	feed_once "$1"
+}
+
+# In the background, too, since a signal is to end it: it takes long while
+# the process in the container reads nothing.
+feed_once()
+{
+	cat "$1" >&8 2>/dev/null &
+	run_child feed && [ "$child_status" = 0 ]
 }
 
 # One read of the terminal, in $tmp/keys; false at its end.
@@ -84,11 +92,13 @@ pass_keys()
 	fi
 }
 
-# The client learns of it by the end of its followers.
+# The client learns of it by the end of its followers; what was typed before
+# is still sent.
 session_detach()
 {
 	: >"$tmp/detached"
-	: >"$tmp/stop"
+	trap '' USR1
+	rm -f "$tmp/alive"
 	# shellcheck disable=SC2086 # several
 	kill -USR1 $followers 2>/dev/null || :
 }

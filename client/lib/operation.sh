@@ -31,7 +31,7 @@ pull_image()
 		    --argjson columns "$columns" \
 		    -f "$SKIFF_CLIENT/lib/progress.jq" >&2
 	fi
-	on_signals exit
+	on_signals leave
 	[ ! -e "$tmp/curl-failed" ] || [ -s "$tmp/stream" ] || http_unreachable
 	sed -n 's/^data: *//p' "$tmp/stream" | tail -n 1 >"$reply"
 	if [ ! -s "$reply" ]; then
@@ -57,13 +57,13 @@ pull_image()
 # pull_cancel STATUS: nobody waits for it any more.
 pull_cancel()
 {
-	trap '' HUP INT TERM
+	trap '' HUP INT QUIT TERM
 	operation=$(sed -n 's/^data: *//p' "$tmp/stream" | head -n 1 |
 	    jq -r '.id // empty')
 	[ -z "$operation" ] ||
 	    ! http_try DELETE "$namespace_path/operations/$operation" ||
 	    echo "skiff: the pull is cancelled" >&2
-	exit "$1"
+	leave "$1"
 }
 
 # pull_body REF PLATFORM USER:PASSWORD NAME

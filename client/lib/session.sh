@@ -16,7 +16,7 @@
 . "$SKIFF_CLIENT/lib/keys.sh"
 
 passed_signals='HUP INT QUIT ALRM TERM USR1 USR2'
-followers='' feeder='' session_terminal=''
+followers='' session_terminal=''
 
 # session_check TERMINAL INTERACTIVE
 session_check()
@@ -55,7 +55,7 @@ session_open()
 	session=$1 session_terminal=$2 session_input=$3
 	n_interrupts=0
 	exec 3<&0
-	trap 'session_close; rm -rf "$tmp"' EXIT
+	at_end=session_close
 	[ -z "$session_terminal" ] || [ -z "$session_input" ] || tty_raw
 	tty_watch
 	if [ -n "$session_terminal" ]; then
@@ -120,19 +120,8 @@ on_interrupt()
 	case $n_interrupts in
 	1) send_signal SIGINT ;;
 	2) send_signal SIGKILL ;;
-	*) exit 130 ;;
+	*) leave 130 ;;
 	esac
-}
-
-# await PID: its exit status; a trapped signal ends "wait", not the process.
-await()
-{
-	while :; do
-		awaited=0
-		wait "$1" || awaited=$?
-		[ "$awaited" -gt 128 ] && kill -0 "$1" 2>/dev/null ||
-		    return "$awaited"
-	done
 }
 
 session_feed()
@@ -142,14 +131,13 @@ session_feed()
 		(feed_keys) &
 	else
 		(
-			in_background
+			in_background stdin
 			http_exec "$session/stdin?eof=true" -X POST -T - \
 			    -H 'Content-Type: application/octet-stream' \
 			    -o /dev/null <&3 2>/dev/null &
 			run_child stdin
 		) &
 	fi
-	feeder=$!
 }
 
 # session_wait: until all output is here, or the detach keys were typed.
@@ -184,8 +172,12 @@ session_wait()
 # session_status: sets $status to the exit status of the process.
 session_status()
 {
-	http_exec "$session/wait" --retry 30 --retry-delay 1 \
-	    --retry-connrefused -o "$tmp/end" 2>"$tmp/curl" &
+	(
+		in_background status
+		http_exec "$session/wait" --retry 30 --retry-delay 1 \
+		    --retry-connrefused -o "$tmp/end" 2>"$tmp/curl" &
+		run_child status && exit "$child_status"
+	) &
 	await $! || http_unreachable
 	status=$(sed -n 's/.*"exit_status": *\([0-9][0-9]*\).*/\1/p' "$tmp/end")
 	[ -n "$status" ] || {
@@ -199,26 +191,29 @@ session_status()
 session_close()
 {
 	trap - WINCH
-	: >"$tmp/stop"
-	for pid in $feeder $followers; do
-		kill -USR1 "$pid" 2>/dev/null || :
-		await "$pid" || :
-	done
-	feeder='' followers=''
+	rm -f "$tmp/alive"
+	end_jobs USR1
+	followers=
 	tty_restore
 	tty_watch_end
 }
 
 # later COMMAND...: when the process of the session has ended. Nobody else
-# waits for that, so something in the background does.
+# waits for that, so something in the background does, which is no job of
+# this shell and so does not end with it.
 later()
 {
 	(
 		trap '' HUP INT QUIT TERM
-		tmp=$(mktemp -d "${TMPDIR:-/tmp}/skiff.XXXXXX")
-		reply=$tmp/reply
-		trap 'rm -rf "$tmp"' EXIT
-		http_curl "$session/wait" --retry 60 --retry-delay 2 \
-		    --retry-all-errors && "$@"
-	) </dev/null >/dev/null 2>&1 3<&- 9<&- &
+		when_ended "$@" </dev/null >/dev/null 2>&1 3<&- 9<&- &
+	)
+}
+
+when_ended()
+{
+	tmp=$(mktemp -d "${TMPDIR:-/tmp}/skiff.XXXXXX")
+	reply=$tmp/reply
+	trap 'rm -rf "$tmp"' EXIT
+	http_curl "$session/wait" --retry 60 --retry-delay 2 \
+	    --retry-all-errors && "$@"
 }

@@ -4,7 +4,7 @@
 # and given back whatever happens. It is on descriptor 3, since a shell takes
 # descriptor 0 from what it runs in the background.
 
-saved_tty=
+saved_tty='' watched=''
 
 tty_raw()
 {
@@ -38,27 +38,36 @@ tty_size()
 tty_watch()
 {
 	mkfifo "$tmp/alive"
+	# For both, so that nobody waits for another to open it.
+	exec 9<>"$tmp/alive"
+	watched=1
 	(
 		# shellcheck disable=SC2086 # several
 		trap '' $passed_signals
-		! read -r _ <"$tmp/alive" || exit 0
-		cat "$tmp"/pid.* | xargs kill -9
-		[ -z "$saved_tty" ] || [ "$(stty -g <&3)" != "$raw_tty" ] ||
-		    stty "$saved_tty" <&3
-		rm -rf "$tmp"
-	) >/dev/null 2>&1 &
-	watch_pid=$!
-	exec 9>"$tmp/alive"
+		tty_watcher >/dev/null 2>&1 &
+	)
+}
+
+tty_watcher()
+{
+	# Where it is gone, the client has ended well.
+	exec 8<"$tmp/alive"
+	exec 9>&-
+	! read -r _ <&8 || exit 0
+	rm -f "$tmp/alive"
+	cat "$tmp"/pid.* | xargs kill -9
+	[ -z "$saved_tty" ] || [ "$(stty -g <&3)" != "$raw_tty" ] ||
+	    stty "$saved_tty" <&3
+	rm -rf "$tmp"
 }
 
 # tty_watch_end: all went well.
 tty_watch_end()
 {
-	[ -n "${watch_pid-}" ] || return 0
+	[ -n "$watched" ] || return 0
+	watched=
 	echo >&9
 	exec 9>&-
-	wait "$watch_pid" || :
-	watch_pid=
 }
 
 # key_bytes TEXT: "ctrl-p,ctrl-q" as the bytes that are typed.

@@ -4,6 +4,7 @@
 and the terminal given back whatever happens."""
 import functools
 import hashlib
+import itertools
 import json
 import re
 
@@ -193,15 +194,81 @@ def the_terminal_comes_back_whatever_ends_the_client():
             t.expect("ready")
             until(t.is_raw)
             how(t)
-            equal(t.wait(), status)
+            equal(t.wait(), status, t.output)
             until(t.is_restored)
         until(lambda: not processes_of_clients())
-        skiff("rm", "-f", "held", check=True)
 
-    ends(lambda t: os.kill(t.process.pid, signal.SIGKILL), -9)
-    ends(lambda t: os.kill(t.process.pid, signal.SIGTERM), 143)
-    ends(lambda t: os.kill(t.process.pid, signal.SIGHUP), 129)
-    ends(lambda t: kill_curl(b"/output"), 125)
+    for how, status in (
+            (lambda t: os.kill(t.process.pid, signal.SIGKILL), -9),
+            (lambda t: os.kill(t.process.pid, signal.SIGTERM), 143),
+            (lambda t: os.kill(t.process.pid, signal.SIGHUP), 129),
+            (lambda t: os.kill(t.process.pid, signal.SIGQUIT), 131),
+            (lambda t: kill_curl(b"/output"), 125)):
+        try:
+            ends(how, status)
+        finally:
+            skiff("rm", "-f", "held")
+
+
+# Stands before the programs that the client starts: the one whose number is
+# in AT sends the client a signal first, once they have been counted.
+HOOK = """#!/bin/sh
+n=1
+set -C
+while ! true 2>/dev/null >"$HOOK/$n"; do n=$((n + 1)); done
+read -r _ _ _ _ _ session _ </proc/self/stat
+[ "$n" != "$AT" ] || kill "-$HOW" "$session"
+[ "${0##*/}" != dd ] || true 2>/dev/null >"$HOOK/all"
+PATH=${PATH#*:} exec "${0##*/}" "$@"
+"""
+
+
+def hooked():
+    """A directory of programs for PATH."""
+    bin = scratch("hooked")
+    if not os.path.isdir(bin):
+        os.mkdir(bin)
+        for name in ("cat", "curl", "dd", "jq", "mkfifo", "mktemp", "readlink",
+                     "rm", "sed", "stty", "tail"):
+            path = os.path.join(bin, name)
+            with open(path, "w") as f:
+                f.write(HOOK)
+            os.chmod(path, 0o755)
+    return bin
+
+
+@test
+def a_signal_ends_the_client_well_at_any_moment():
+    """Before it has the terminal, while it starts what it starts, and in the
+    midst of cleaning up."""
+    ways = (("HUP", 129), ("TERM", 143), ("INT", 130), ("QUIT", 131))
+    skiff("run", "-dit", "--name", "box", reference(), "cat", check=True)
+    # At the first it has nothing yet, and heeds no signal.
+    for moment in itertools.count(2, 2):
+        name, status = ways[moment // 2 % len(ways)]
+        about = "SIG%s at %d" % (name, moment)
+        hook, home = scratch("hook-%d" % moment), scratch("home-%d" % moment)
+        os.mkdir(hook)
+        os.mkdir(home)
+        with Terminal([SKIFF, "attach", "box"], env=dict(
+                environment(), HOOK=hook, AT=str(moment), HOW=name,
+                TMPDIR=home, PATH=hooked() + ":" + os.environ["PATH"])) as t:
+            until(lambda: (t.read_more(0), t.process.poll() is not None or
+                           os.path.exists(hook + "/all"))[1])
+            t.type("\x10\x11")
+            t.wait()
+            # Who has detached is not held up any more.
+            check(t.process.returncode == status or
+                  t.process.returncode == 0 and b"detached" in t.output,
+                  about, t.process.returncode, t.output)
+            check(t.is_restored(), about)
+        until(lambda: not processes_of_clients(), about)
+        equal(os.listdir(home), [], about)
+        if not os.path.exists("%s/%d" % (hook, moment)):
+            break
+    check(moment > 20, moment)
+    skiff("rm", "-f", "box", check=True)
+    nothing_is_left()
 
 
 def kill_curl(what):
