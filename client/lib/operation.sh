@@ -15,24 +15,20 @@ pull_image()
 		[ "${rows:-0}" -gt 0 ] || rows=24 columns=80
 	fi
 	: >"$tmp/stream"
+	mkfifo "$tmp/answer"
 	on_signals pull_cancel
-	# The exit status of the pipeline is jq's; curl's is kept in a file.
-	{
-		http_curl "$namespace_path/images/pull" -N -X POST \
-		    -H 'Accept: text/event-stream' \
-		    -H 'Content-Type: application/json' \
-		    --data-binary "@$tmp/body" -w '\n%{http_code}\n' \
-		    2>"$tmp/curl" || echo "$?" >"$tmp/curl-failed"
-	} | tee "$tmp/stream" | sed -u -n 's/^data: *//p' |
-	    if [ -n "${quiet-}" ]; then
-		cat >/dev/null
-	else
-		jq -n -j --unbuffered --argjson rows "$rows" \
-		    --argjson columns "$columns" \
-		    -f "$SKIFF_CLIENT/lib/progress.jq" >&2
-	fi
+	pull_show <"$tmp/answer" &
+	shower=$!
+	http_begin "$namespace_path/images/pull" -N -X POST \
+	    -H 'Accept: text/event-stream' \
+	    -H 'Content-Type: application/json' \
+	    --data-binary "@$tmp/body" -w '\n%{http_code}\n' \
+	    >"$tmp/answer" 2>"$tmp/curl"
+	curl_failed=
+	wait "$!" || curl_failed=1
+	wait "$shower" || :
 	on_signals leave
-	[ ! -e "$tmp/curl-failed" ] || [ -s "$tmp/stream" ] || http_unreachable
+	[ -z "$curl_failed" ] || [ -s "$tmp/stream" ] || http_unreachable
 	sed -n 's/^data: *//p' "$tmp/stream" | tail -n 1 >"$reply"
 	if [ ! -s "$reply" ]; then
 		# No event: the answer is a problem, and curl's last line.
@@ -54,10 +50,25 @@ pull_image()
 	esac
 }
 
+# In the background: keeps the answer, and draws it; ends with the answer.
+pull_show()
+{
+	trap '' HUP INT QUIT TERM
+	tee "$tmp/stream" | sed -u -n 's/^data: *//p' |
+	    if [ -n "${quiet-}" ]; then
+		cat >/dev/null
+	else
+		jq -n -j --unbuffered --argjson rows "$rows" \
+		    --argjson columns "$columns" \
+		    -f "$SKIFF_CLIENT/lib/progress.jq" >&2
+	fi
+}
+
 # pull_cancel STATUS: nobody waits for it any more.
 pull_cancel()
 {
 	trap '' HUP INT QUIT TERM
+	end_jobs TERM
 	operation=$(sed -n 's/^data: *//p' "$tmp/stream" | head -n 1 |
 	    jq -r '.id // empty')
 	[ -z "$operation" ] ||

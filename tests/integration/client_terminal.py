@@ -352,23 +352,28 @@ def progress_is_drawn_in_place_whatever_the_width():
 
 
 @test
-def ctrl_c_cancels_a_pull():
+def ctrl_c_and_signals_cancel_a_pull():
     """From a registry that takes the connection, and never says a word."""
     silent = socket.create_server(("127.0.0.1", 0))
     ref = "127.0.0.1:%d/t/never:1" % silent.getsockname()[1]
-    for verb in "pull", "run":
+    for verb, how, status in (
+            ("pull", lambda t: t.type("\x03"), 130),
+            ("run", lambda t: t.type("\x03"), 130),
+            ("pull", lambda t: os.kill(t.process.pid, signal.SIGTERM), 143),
+            ("run", lambda t: os.kill(t.process.pid, signal.SIGHUP), 129)):
         with terminal(verb, ref) as t:
             t.expect("resolving " + ref)
-            t.type("\x03")
+            how(t)
             t.expect("the pull is cancelled")
-            equal(t.wait(), 130)
+            equal(t.wait(), status)
+        until(lambda: not processes_of_clients())
     silent.close()
 
     def states():
         operations = the_daemon().get("/v1/namespaces/default/operations")
         return [o["state"] for o in operations.json["items"]
                 if o["ref"] == ref]
-    until(lambda: states() == ["cancelled"] * 2, "the end of both pulls")
+    until(lambda: states() == ["cancelled"] * 4, "the end of all pulls")
 
 
 @test
