@@ -142,7 +142,7 @@ exchange_fail(struct request *request, const struct skiff_error *err)
 	request->response = problem_response(request, err);
 }
 
-/* answer NULL: the problem. The wait is freed. */
+/* answer NULL: the problem. The wait is freed, its headers stay. */
 static void
 end_wait(struct request *request, struct response *answer,
 	 const struct skiff_error *err)
@@ -150,6 +150,9 @@ end_wait(struct request *request, struct response *answer,
 	assert(!answer || answer->kind != RESPONSE_WAIT);
 	if (!answer)
 		answer = problem_response(request, err);
+	if (request->response->headers.len)
+		strbuf_add(&answer->headers, request->response->headers.buf,
+			   request->response->headers.len);
 	response_free(request->response);
 	request->response = answer;
 }

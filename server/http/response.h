@@ -81,6 +81,7 @@ struct response *response_stream(int status, const char *content_type,
  * deadline has passed. It returns 0 with *ret (NULL: go on waiting; not
  * allowed when timed_out), or -1 for a problem. A client that goes away or
  * a server that stops ends the wait without a poll. free runs exactly once.
+ * Headers of this one are those of the answer, too, also of a problem.
  *
  * Where the answer takes longer to make than a loop may stand still, poll
  * returns WAIT_FINISH when it can be made: then finish makes it on a

@@ -61,6 +61,20 @@ def a_registry_that_is_down_is_unavailable_until_it_is_up():
 
 
 @test
+def who_waits_for_a_pull_is_told_its_operation_too():
+    with Daemon("told") as s:
+        ref = registry().push(busybox(), "t/told:1")
+        for wanted, status, state in (
+                (ref, 200, "succeeded"),
+                (registry().host + "/t/none:1", 404, "failed")):
+            answer = s.post(PULL, {"ref": wanted}, expect=status)
+            operation = s.get(answer.headers["Location"]).json
+            equal((operation["ref"], operation["state"]), (wanted, state))
+            if status == 200:
+                equal(operation["id"], answer.json["id"])
+
+
+@test
 def a_pull_that_daemons_die_of_is_given_up():
     ref = registry().push(busybox(), "t/deadly:1")
     deadly = {"SKIFF_FAILPOINTS": "layer.commit=crash"}
