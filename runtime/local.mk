@@ -15,6 +15,7 @@ libruntime_a_SOURCES = \
 	%D%/checkpoint/checkpoint.c %D%/checkpoint/checkpoint.h \
 	%D%/checkpoint/container.c %D%/checkpoint/container.h \
 	%D%/checkpoint/criu.c %D%/checkpoint/criu.h \
+	%D%/checkpoint/criu_trial.c %D%/checkpoint/criu_trial.h \
 	%D%/checkpoint/dump_options.c %D%/checkpoint/dump_options.h \
 	%D%/checkpoint/image.h %D%/checkpoint/image_internal.h \
 	%D%/checkpoint/image_read.c \

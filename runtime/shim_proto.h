@@ -87,11 +87,14 @@ enum shim_dump {
 	SHIM_DUMP_SHELL_JOB = 1 << 2,
 	SHIM_DUMP_FILE_LOCKS = 1 << 3,
 	SHIM_DUMP_EMPTY_NETWORK = 1 << 4,
-	SHIM_DUMP_HAS_PARENT = 1 << 5, /* it lies in ../1 */
+	SHIM_DUMP_HAS_PARENT = 1 << 5,	   /* it lies in ../1 */
+	SHIM_DUMP_NO_BREAKPOINTS = 1 << 6, /* they never trap */
 };
+/* What criu wants to have in its environment for SHIM_DUMP_NO_BREAKPOINTS. */
+#define CRIU_NO_BREAKPOINTS "CRIU_FAULT=130"
 /* Above them, three bits: the runtime's --manage-cgroups-mode. */
 #define SHIM_DUMP_CGROUPS_SHIFT 8
-#define SHIM_DUMP_KNOWN 0x73f
+#define SHIM_DUMP_KNOWN 0x77f
 enum shim_cgroups_mode {
 	SHIM_CGROUPS_DEFAULT,
 	SHIM_CGROUPS_SOFT,

@@ -324,7 +324,8 @@ static int
 dump(struct checkpoint *c, struct skiff_error *err)
 {
 	struct shim_dump_request request = {
-		.flags = dump_options_flags(&c->body.dump),
+		.flags = dump_options_flags(&c->body.dump) |
+			 criu_flags(c->tasks->criu),
 		.criu_dir = criu_dir(c->tasks->criu),
 		.image_path = c->body.image_path,
 		.is_interrupted = is_interrupted,

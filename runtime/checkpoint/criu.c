@@ -18,6 +18,8 @@
 #include "base/lock.h"
 #include "base/proc.h"
 #include "base/strbuf.h"
+#include "runtime/checkpoint/criu_trial.h"
+#include "runtime/shim_proto.h"
 
 #define CHECK_TIMEOUT_MS 20000
 #define ANSWER_MAX ((size_t)64 * 1024)
@@ -32,6 +34,8 @@ struct criu {
 	char *path;
 	char *dir;
 	bool is_good;
+	bool has_ended; /* a trial of it */
+	bool no_breakpoints;
 	char *reason; /* NULL until it said no */
 	struct deadline ask_again;
 };
@@ -242,12 +246,33 @@ unavailable(const char *why, struct skiff_error *err)
 	return err_reason(err, "criu_unavailable");
 }
 
+/* Asks by doing, once it has ended. */
+static bool
+ends(struct criu *criu)
+{
+	LOCK_SCOPE(&criu->lock);
+	enum criu_trial trial;
+
+	if (criu->has_ended)
+		return true;
+	trial = criu_try(criu->path);
+	criu->has_ended = trial != CRIU_HANGS;
+	criu->no_breakpoints = trial == CRIU_ENDS_WITHOUT_BREAKPOINTS;
+	return criu->has_ended;
+}
+
 int
 criu_need(struct criu *criu, struct skiff_error *err)
 {
 	cleanup_free char *why = criu_reason(criu);
 
-	return why ? unavailable(why, err) : 0;
+	if (why)
+		return unavailable(why, err);
+	if (!ends(criu))
+		return unavailable("criu does not end when it dumps a process "
+				   "that sleeps",
+				   err);
+	return 0;
 }
 
 int
@@ -260,6 +285,14 @@ criu_need_feature(struct criu *criu, const char *feature,
 		return -1;
 	why = ask(criu->path, feature);
 	return why ? unavailable(why, err) : 0;
+}
+
+uint32_t
+criu_flags(struct criu *criu)
+{
+	LOCK_SCOPE(&criu->lock);
+
+	return criu->no_breakpoints ? SHIM_DUMP_NO_BREAKPOINTS : 0;
 }
 
 const char *

@@ -5,6 +5,8 @@
  * The criu of this host: where it is, and whether it can work here. The
  * runtime finds it in PATH, so what counts is its directory.
  */
+#include <stdint.h>
+
 #include "base/cleanup.h"
 #include "base/error.h"
 
@@ -24,7 +26,10 @@ DEFINE_CLEANUP(struct criu *, criu_free)
  * or when it said no some time ago: may block for a second.
  */
 char *criu_reason(struct criu *criu);
-/* SKIFF_UNIMPLEMENTED, reason "criu_unavailable", with that text. */
+/*
+ * SKIFF_UNIMPLEMENTED, reason "criu_unavailable", with that text, or where
+ * criu hangs when it is tried, the first time: then it takes seconds.
+ */
 int criu_need(struct criu *criu, struct skiff_error *err);
 /*
  * Of what the kernel must offer for a wish beyond that, in criu's words
@@ -32,6 +37,8 @@ int criu_need(struct criu *criu, struct skiff_error *err);
  */
 int criu_need_feature(struct criu *criu, const char *feature,
 		      struct skiff_error *err);
+/* What it wants of this host (enum shim_dump), after criu_need(). */
+uint32_t criu_flags(struct criu *criu);
 /* The directory to be put before PATH, after criu_need(); borrowed. */
 const char *criu_dir(struct criu *criu);
 

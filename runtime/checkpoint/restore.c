@@ -292,7 +292,8 @@ restore_set_options(const struct restore *restore, struct shim_options *options)
 {
 	fit_stdin(restore);
 	options->is_restore = true;
-	options->restore_flags = restore->flags;
+	options->restore_flags =
+	    restore->flags | criu_flags(restore->task->tasks->criu);
 	options->criu_dir = criu_dir(restore->task->tasks->criu);
 	options->deadline = deadline_in_ms(RESTORE_TIMEOUT_MS);
 }

@@ -144,7 +144,10 @@ run_dump(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 	}
 	words[n] = NULL;
 	job->deadline = DEADLINE_NEVER;
-	job->program_dir = checkpoint->criu_dir;
+	job->environment = (struct shim_environment){
+		.path_first = checkpoint->criu_dir,
+		.no_breakpoints = checkpoint->flags & SHIM_DUMP_NO_BREAKPOINTS,
+	};
 	job->step = dumped;
 	if (fault_hit(FAULT_SHIM_DUMP_BEFORE, err) < 0 ||
 	    shim_job_run(shim, job, words, NULL, err) < 0) {

@@ -60,7 +60,7 @@ shim_job_run(struct shim *shim, struct shim_job *job, const char *const words[],
 	log_name(shim, job, log);
 	shim_runtime_command(shim, log, words, &command);
 	return shim_program_start(shim, (char *const *)command.argv,
-				  job->program_dir, fds, &job->pid, err);
+				  &job->environment, fds, &job->pid, err);
 }
 
 int

@@ -45,13 +45,18 @@ static int
 run(struct shim *shim, const char *const words[], const int fds[3],
     const char *reason, struct skiff_error *err)
 {
+	const struct shim_environment environment = {
+		.path_first = shim->criu_dir,
+		.no_breakpoints =
+		    shim->restore_flags & SHIM_DUMP_NO_BREAKPOINTS,
+	};
 	struct shim_command command;
 	int status = 0;
 	pid_t pid;
 
 	shim_runtime_command(shim, SHIM_FILE_RUNTIME_LOG, words, &command);
-	if (shim_program_start(shim, (char *const *)command.argv,
-			       shim->criu_dir, fds, &pid, err) < 0 ||
+	if (shim_program_start(shim, (char *const *)command.argv, &environment,
+			       fds, &pid, err) < 0 ||
 	    shim_program_wait(pid, &status, err) < 0)
 		return -1;
 	return status == 0

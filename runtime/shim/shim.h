@@ -153,14 +153,20 @@ typedef int (*shim_job_fn)(struct shim *shim, struct shim_job *job,
 			   struct skiff_error *err);
 enum { SHIM_JOB_WAITS = 0, SHIM_JOB_DONE = 1 };
 
+/* What a program's environment has more than the others'. */
+struct shim_environment {
+	const char *path_first; /* before PATH, or NULL */
+	bool no_breakpoints;	/* enum shim_dump; criu heeds it */
+};
+
 struct shim_job {
 	shim_job_fn step; /* NULL: the place is free */
 	uint32_t serial;  /* of the asker's connection, which may be gone */
 	struct shim_message reply;
-	struct shim_process *process; /* that it changes, or NULL */
-	pid_t pid;		      /* its program under way, or 0 */
-	int status;		      /* of its program that has ended */
-	const char *program_dir;      /* before PATH of its program, or NULL */
+	struct shim_process *process;	     /* that it changes, or NULL */
+	pid_t pid;			     /* its program under way, or 0 */
+	int status;			     /* of its program that has ended */
+	struct shim_environment environment; /* of its program */
 	/* What ends the loop's sleep; the step looks for itself. */
 	int fd; /* readable; -1 none; closed with the job */
 	struct deadline deadline;
@@ -272,10 +278,10 @@ int shim_idmap_main(char **argv);
 
 /*
  * spawn.c: *ret_pid is a child of ours, in the task's directory; fds NULL
- * is /dev/null. argv is not needed any longer. dir goes before PATH, or is
- * NULL.
+ * is /dev/null. argv is not needed any longer.
  */
-int shim_program_start(struct shim *shim, char *const argv[], const char *dir,
+int shim_program_start(struct shim *shim, char *const argv[],
+		       const struct shim_environment *environment,
 		       const int fds[3], pid_t *ret_pid,
 		       struct skiff_error *err);
 /* Waits; only while the task is made. *ret_status as in struct shim_exit. */

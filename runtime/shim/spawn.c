@@ -85,8 +85,9 @@ child_main(void *arg)
 }
 
 int
-shim_program_start(struct shim *shim, char *const argv[], const char *dir,
-		   const int fds[3], pid_t *ret_pid, struct skiff_error *err)
+shim_program_start(struct shim *shim, char *const argv[],
+		   const struct shim_environment *environment, const int fds[3],
+		   pid_t *ret_pid, struct skiff_error *err)
 {
 	/*
 	 * The end of the scratch place, of which all others use the
@@ -94,7 +95,11 @@ shim_program_start(struct shim *shim, char *const argv[], const char *dir,
 	 */
 	unsigned char *stack_top = shim_scratch + SHIM_SCRATCH_SIZE;
 	char path[PATH_MAX + sizeof("PATH=:" DEFAULT_PATH)];
-	char *const env[] = { path, NULL };
+	static char no_breakpoints[] = CRIU_NO_BREAKPOINTS;
+	const char *first = environment->path_first;
+	char *const env[] = {
+		path, environment->no_breakpoints ? no_breakpoints : NULL, NULL
+	};
 	struct child child = {
 		.path = argv[0],
 		.argv = argv,
@@ -107,7 +112,7 @@ shim_program_start(struct shim *shim, char *const argv[], const char *dir,
 	pid_t pid;
 
 	(void)snprintf(path, sizeof(path), "PATH=%s%s" DEFAULT_PATH,
-		       dir ? dir : "", dir ? ":" : "");
+		       first ? first : "", first ? ":" : "");
 	for (int i = 0; i < 3; i++)
 		child.fds[i] = fds ? fds[i] : shim->null_fd;
 	pid = clone(child_main, stack_top, CLONE_VM | CLONE_VFORK | SIGCHLD,

@@ -487,6 +487,40 @@ def without_a_criu_that_works_it_is_not_implemented():
     odd.destroy()
 
 
+def odd_criu(name, script):
+    """The real one, for what the script leaves to it."""
+    os.mkdir(scratch(name))
+    path = scratch(name + "/criu")
+    with open(path, "w") as f:
+        f.write("#!/bin/sh\n%s\nexec %s \"$@\"\n" % (script, criu()))
+    os.chmod(path, 0o755)
+    return path
+
+
+@test
+def a_criu_that_hangs_is_as_good_as_none():
+    hangs = odd_criu("hangs", "[ $1 != dump ] || exec sleep 100")
+    with Daemon("hangs", args=["--criu", hangs]) as s:
+        s.run("c", image(s), COUNTER)
+        problem = refused(s, "c", 501, "criu_unavailable")
+        check("does not end" in problem["detail"], problem["detail"])
+        remove(s, "c")
+
+
+@test
+def where_breakpoints_never_trap_it_does_without():
+    # runc asks for "swrk", the trial for "dump".
+    late = odd_criu("late", "case $1-$CRIU_FAULT in dump-) exec sleep 100;;"
+                            "swrk-) exit 1;; esac")
+    with Daemon("late", args=["--criu", late]) as s:
+        counting(s, "c")
+        checkpoint(s, "c", name="cp/late:1", exit=True)
+        s.wait_task("c")
+        s.delete(N + "/tasks/c", expect=200)
+        restore(s, "c", "cp/late:1")
+        remove(s, "c")
+
+
 def put_blob(s, data):
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
     s.put("%s/content/%s" % (N, digest), data, expect=None)
