@@ -118,25 +118,33 @@ exit_wait_expect(struct exit_wait *wait, struct skiff_error *err)
 }
 
 static int
-load(const struct exit_wait *wait, json_t **ret_object, struct skiff_error *err)
+load(const struct exit_wait *wait, json_t **ret_object, int64_t *ret_revision,
+     struct skiff_error *err)
 {
 	struct record_ref ref = { wait->kind, wait->ns, wait->key };
 	cleanup_free char *doc = NULL;
-	int64_t revision;
 
-	if (record_get(wait->services->db, &ref, &doc, &revision, err) < 0)
+	if (record_get(wait->services->db, &ref, &doc, ret_revision, err) < 0)
 		return -1;
 	return json_parse(doc, strlen(doc), ret_object, err);
 }
 
-/* As it is now; what happens from here on the events tell. */
+/*
+ * As it is now; what happens from here on the events tell. Between the two
+ * looks one of the same name may have ended and gone: its end is older than
+ * the record.
+ */
 static int
 look_at_record(struct exit_wait *wait, struct skiff_error *err)
 {
 	cleanup_json json_t *object = NULL;
+	int64_t revision;
 
-	if (exit_wait_expect(wait, err) < 0 || load(wait, &object, err) < 0)
+	if (exit_wait_expect(wait, err) < 0 ||
+	    load(wait, &object, &revision, err) < 0)
 		return -1;
+	if (revision > wait->after)
+		wait->after = revision;
 	if (strcmp(json_get_text(object, "state"), "stopped") == 0)
 		wait->exit = exit_of(object);
 	return 0;
@@ -160,9 +168,11 @@ exit_wait_late(struct exit_wait *wait, const json_t **ret_exit,
 	cleanup_json json_t *object = NULL;
 	const char *noun = record_kind_name(wait->kind);
 	struct skiff_error gone = ERROR_INIT;
+	int64_t revision;
 	const char *state;
 
-	if (load(wait, &object, &gone) < 0 && gone.code != SKIFF_NOT_FOUND) {
+	if (load(wait, &object, &revision, &gone) < 0 &&
+	    gone.code != SKIFF_NOT_FOUND) {
 		*err = gone;
 		return -1;
 	}
