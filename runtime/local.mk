@@ -20,6 +20,7 @@ libruntime_a_SOURCES = \
 	%D%/checkpoint/image.h %D%/checkpoint/image_internal.h \
 	%D%/checkpoint/image_read.c \
 	%D%/checkpoint/image_write.c \
+	%D%/checkpoint/needs.c \
 	%D%/checkpoint/restore.c %D%/checkpoint/restore.h \
 	%D%/checkpoint/rights.c %D%/checkpoint/rights.h \
 	%D%/checkpoint/seal.c %D%/checkpoint/seal.h \

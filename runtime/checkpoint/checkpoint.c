@@ -30,7 +30,6 @@
 #include "runtime/checkpoint/image.h"
 #include "runtime/restart.h"
 #include "runtime/shim_checkpoint.h"
-#include "runtime/spec/user_namespace.h"
 #include "runtime/task_internal.h"
 #include "store/image.h"
 #include "store/record.h"
@@ -126,50 +125,6 @@ task_refuse_while_checkpointing(const struct task *task,
 	return task->is_checkpointing ? busy(task, err) : 0;
 }
 
-int
-checkpoint_need_runtime(const struct task *task, struct skiff_error *err)
-{
-	const char *runtime = task_place(task).runtime;
-	const char *slash = runtime ? strrchr(runtime, '/') : NULL;
-	const char *name = slash ? slash + 1 : "none";
-
-	if (strcmp(name, "runc") == 0)
-		return 0;
-	(void)err_set(err, SKIFF_UNIMPLEMENTED,
-		      "checkpoints are made and restored through runc, and the "
-		      "container's runtime is %s",
-		      name);
-	return err_reason(err, "runtime_cannot_checkpoint");
-}
-
-int
-checkpoint_need_snapshot(const json_t *container, struct skiff_error *err)
-{
-	if (*json_get_text(container, "snapshot_key"))
-		return 0;
-	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
-		      "the container has no snapshot: what it wrote cannot be "
-		      "told from what it found");
-	return err_reason(err, "no_snapshot");
-}
-
-/* criu knows nothing of the mount that maps their files' ids. */
-static int
-refuse_user_namespace(const struct task *task, struct skiff_error *err)
-{
-	cleanup_json json_t *spec = NULL;
-
-	if (task_load_spec(task, &spec, err) < 0)
-		return -1;
-	if (!spec_has_user_namespace(spec))
-		return 0;
-	(void)err_set(err, SKIFF_UNIMPLEMENTED,
-		      "task %s has a user namespace, and those cannot be "
-		      "checkpointed yet",
-		      task->id);
-	return err_reason(err, "user_namespace");
-}
-
 /* What can be said before anything is begun; the step is held. */
 static int
 check_task(const struct task *task, struct skiff_error *err)
@@ -179,7 +134,7 @@ check_task(const struct task *task, struct skiff_error *err)
 	if (task->is_checkpointing)
 		return busy(task, err);
 	if (checkpoint_need_runtime(task, err) < 0 ||
-	    refuse_user_namespace(task, err) < 0)
+	    checkpoint_need_spec(task, err) < 0)
 		return -1;
 	return task_need_shim(task, err);
 }

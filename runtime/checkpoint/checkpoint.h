@@ -51,6 +51,11 @@ struct task;
 int checkpoint_need_runtime(const struct task *task, struct skiff_error *err);
 /* SKIFF_FAILED_PRECONDITION, reason "no_snapshot". */
 int checkpoint_need_snapshot(const json_t *container, struct skiff_error *err);
+/*
+ * What the task runs by. SKIFF_UNIMPLEMENTED, reason "user_namespace" or
+ * "joined_namespace".
+ */
+int checkpoint_need_spec(const struct task *task, struct skiff_error *err);
 
 /*
  * After a restart: removes what a checkpoint of an earlier life left in the

@@ -409,6 +409,33 @@ def only_what_runs_can_be_checkpointed():
 
 
 @test
+def a_task_in_the_host_s_namespaces_stays_in_them():
+    s = daemon()
+    kinds = ("pid", "ipc", "uts", "net")
+    counting(s, "hosts", pid="host", ipc="host", uts="host", network="host")
+    n = put_aside(s, "hosts")
+    restore(s, "hosts", "cp/hosts:1")
+    s.post(N + "/tasks/hosts/start", expect=None)
+    counts_on(s, "hosts", n)
+    pid = s.get(N + "/tasks/hosts").json["pid"]
+    equal([os.readlink("/proc/%d/ns/%s" % (pid, kind)) for kind in kinds],
+          [os.readlink("/proc/self/ns/%s" % kind) for kind in kinds])
+    remove(s, "hosts")
+
+
+@test
+def one_in_those_of_another_container_is_refused_and_goes_on():
+    s = daemon()
+    s.run("owner", image(s), ["sleep", "1000"], ipc="shareable")
+    for kind in "pid", "ipc":
+        n = counting(s, kind, **{kind: "container:owner"})
+        refused(s, kind, 501, "joined_namespace")
+        counts_on(s, kind, n)
+        equal(s.get(N + "/tasks/" + kind).json["state"], "running")
+    remove(s, "pid", "ipc", "owner")
+
+
+@test
 def a_wrong_wish_is_refused_before_anything_is_begun():
     s = daemon()
     s.run("wrong", image(s), COUNTER)
