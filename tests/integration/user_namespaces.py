@@ -554,6 +554,29 @@ def a_spec_of_ones_own_has_the_files_as_well():
 
 
 @test
+def a_directory_of_ones_own_keeps_its_owners():
+    s = can()
+    own = scratch("own")
+    os.makedirs(own + "/bin")
+    shutil.copy(shutil.which("busybox"), own + "/bin/busybox")
+    os.symlink("busybox", own + "/bin/sh")
+    for path in own, own + "/bin", own + "/bin/busybox":
+        os.chown(path, 100000, 100000)
+    spec = own_spec(s, (0, 100000, 9))
+    spec["root"]["path"] = own
+    spec["process"]["args"] = ["sh", "-c", "busybox stat -c %u /bin && "
+                               "busybox touch /x; echo on > /dev/stderr"]
+    s.post(N + "/containers", {"id": "a", "spec": spec}, expect=201)
+    s.post(N + "/tasks", {"container": "a"}, expect=201)
+    s.post(task("a", "/start"))
+    s.wait_task("a")
+    equal(s.get(task("a", "/logs")).text.split(), ["0", "on"])
+    remove(s, "a")
+    for name in "bin", "x", "etc", "etc/hosts":
+        equal(owner(os.path.join(own, name)), (100000, 100000), name)
+
+
+@test
 def ids_of_another_namespace_are_refused():
     s = can()
     s.pull(image(s), namespace="third")
