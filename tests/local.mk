@@ -17,7 +17,7 @@ LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver
 TEST_EXTENSIONS = .sh .py
 SH_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_DRIVER = $(LOG_DRIVER)
-dist_noinst_DATA += %D%/unit/tap.h %D%/packages
+dist_noinst_DATA += %D%/apt_private.sh %D%/unit/tap.h %D%/packages
 
 # What every test may rely on: both trees, a place for the API's answers
 # that it gets, the compiler, no bytecode written beside the sources (make
