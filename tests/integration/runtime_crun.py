@@ -185,7 +185,8 @@ def crun_takes_the_wishes_for_init_and_namespaces():
 def crun_keeps_limits_terminals_and_users():
     s = plain()
     s.run("l", image(s), ["sh", "-c", "id -u; tty; ulimit -n; "
-                          "cat /sys/fs/cgroup/pids/pids.max; "
+                          "cat /sys/fs/cgroup/pids.max "
+                          "/sys/fs/cgroup/pids/pids.max 2>/dev/null; "
                           "grep -E 'NoNew|Seccomp:' /proc/self/status"],
           runtime=CRUN, terminal=True, user="123",
           resources={"pids": 32, "memory": 64 << 20},
@@ -338,12 +339,12 @@ def plugins_say_what_there_is():
 
 @test
 def a_runtime_that_cannot_be_used_is_told_with_the_reason():
-    if not os.path.exists(UNIFIED):
-        skip("this host has no hybrid cgroups")
-    s = the_daemon()
-    crun = s.get("/v1/plugins/runtime/crun").json
-    equal(crun["status"], "error")
-    check("hybrid" in crun["reason"], crun)
+    crun = the_daemon().get("/v1/plugins/runtime/crun").json
+    if os.path.exists(UNIFIED):
+        equal(crun["status"], "error")
+        check("hybrid" in crun["reason"], crun)
+    else:
+        equal(crun["status"], "ok", crun)
     with Daemon("alone", env={"PATH": "/nowhere"}) as alone:
         items = alone.get("/v1/plugins?type=runtime").json["items"]
         equal([p["status"] for p in items], ["skipped", "skipped"])
