@@ -12,6 +12,7 @@ include %D%/integration/http.mk
 include %D%/integration/shim.mk
 include %D%/integration/spec.mk
 include %D%/contract/local.mk
+include %D%/vm/local.mk
 
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .sh .py
@@ -43,3 +44,7 @@ TESTS += $(source_checks)
 .PHONY: check-fast
 check-fast:
 	$(MAKE) check TESTS='$(filter tests/unit/% tests/fuzz/%,$(TESTS)) $(FAST_TESTS)'
+
+# What tests have fetched.
+distclean-local:
+	rm -rf %D%/criu %D%/criu-sid %D%/kernel

@@ -52,9 +52,11 @@ from lib_registry import Registry  # noqa
 HERE = os.path.dirname(os.path.abspath(__file__))
 SRC = os.environ.get("SKIFF_SRC") or os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("SKIFF_BUILD") or SRC)
-TEST_SECONDS = int(os.environ.get("SKIFF_TEST_SECONDS", "180"))
+# How many times longer than usual all may take here: on an emulated machine.
+SLOWNESS = int(os.environ.get("SKIFF_TEST_SLOWNESS", "1"))
+TEST_SECONDS = SLOWNESS * int(os.environ.get("SKIFF_TEST_SECONDS", "180"))
 # The sanitizers and a busy machine are slow; a deadline is no measurement.
-DEADLINE = 30.0
+DEADLINE = 30.0 * SLOWNESS
 
 
 def is_sanitized(program):
