@@ -24,6 +24,7 @@ libruntime_a_SOURCES = \
 	%D%/checkpoint/restore.c %D%/checkpoint/restore.h \
 	%D%/checkpoint/rights.c %D%/checkpoint/rights.h \
 	%D%/checkpoint/seal.c %D%/checkpoint/seal.h \
+	%D%/checkpoint/tracking.c %D%/checkpoint/tracking.h \
 	%D%/container.c %D%/container.h \
 	%D%/container_start.c %D%/container_start.h \
 	%D%/container_id.c \

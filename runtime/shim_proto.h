@@ -108,6 +108,8 @@ enum shim_cgroups_mode {
 #define SHIM_DIR_RESTORE "restore"
 #define SHIM_DIR_CRIU_STATE "0"
 #define SHIM_DIR_CRIU_WORK "work"
+/* By the daemon: options of criu that the runtime does not know. */
+#define SHIM_FILE_CRIU_CONFIG SHIM_DIR_CHECKPOINT "/criu.conf"
 
 enum shim_phase {
 	SHIM_CREATED = 1,

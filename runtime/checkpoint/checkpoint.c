@@ -28,6 +28,7 @@
 #include "runtime/checkpoint/criu.h"
 #include "runtime/checkpoint/dump_options.h"
 #include "runtime/checkpoint/image.h"
+#include "runtime/checkpoint/tracking.h"
 #include "runtime/restart.h"
 #include "runtime/shim_checkpoint.h"
 #include "runtime/task_internal.h"
@@ -104,6 +105,7 @@ struct checkpoint {
 	json_t *container;
 	bool has_stdin;
 	bool is_begun; /* task->is_checkpointing is ours */
+	bool tracks;   /* memory that is written from now on */
 	int dir_fd;    /* task's SHIM_DIR_CHECKPOINT */
 	int shim_fd;   /* holds the task frozen; -1 */
 };
@@ -229,6 +231,20 @@ remove_dirs(struct checkpoint *c)
 	closep(&c->dir_fd);
 	if (c->is_begun)
 		(void)checkpoint_forget(c->task);
+}
+
+/*
+ * So that a later one may build on this one, where the kernel can tell what
+ * is written until then; not if nothing will be there to write.
+ */
+static int
+track(struct checkpoint *c, struct skiff_error *err)
+{
+	if (c->parent && tracking_check_parent(c->task, c->parent, err) < 0)
+		return -1;
+	c->tracks = c->parent || (!c->body.image_path && !c->body.want_exit &&
+				  tracking_is_possible(c->tasks->criu));
+	return c->tracks ? tracking_begin(c->task, err) : 0;
 }
 
 /* The states that the new one builds on, as 1, 2, …: made as 0, 1, …. */
@@ -435,8 +451,8 @@ static int
 make(struct checkpoint *c, json_t **ret_result, struct skiff_error *err)
 {
 	if (load_container(c, err) < 0 || begin(c, err) < 0 ||
-	    make_dirs(c, err) < 0 || put_parents(c, err) < 0 ||
-	    dump(c, err) < 0)
+	    make_dirs(c, err) < 0 || track(c, err) < 0 ||
+	    put_parents(c, err) < 0 || dump(c, err) < 0)
 		return -1;
 	if (c->body.image_path) {
 		*ret_result =
@@ -447,6 +463,8 @@ make(struct checkpoint *c, json_t **ret_result, struct skiff_error *err)
 		drop_blobs(c);
 		return -1;
 	}
+	if (c->tracks)
+		tracking_note(c->task, c->body.name);
 	return let_go(c, err);
 }
 
@@ -531,9 +549,14 @@ check_now(struct tasks *tasks, const char *ns, const char *id,
 	     checkpoint_check_name(&store, ns, body->name, err) < 0) ||
 	    load_parent(tasks, ns, body, &parent, err) < 0)
 		return -1;
-	if (body->parent)
-		return criu_need_feature(tasks->criu, "mem_dirty_track", err);
-	return 0;
+	if (!parent)
+		return 0;
+	if (criu_need_feature(tasks->criu, "mem_dirty_track", err) < 0)
+		return -1;
+	task = task_begin_step(tasks, ns, id, err);
+	r = task ? tracking_check_parent(task, parent, err) : -1;
+	task_end_step(task);
+	return r;
 }
 
 /* The body with the image's name in it, and whose it is. */
