@@ -235,6 +235,12 @@ def crun_gives_a_container_a_user_namespace():
     shared = scratch("shared")
     os.mkdir(shared)
     os.chmod(shared, 0o777)
+    could = s.post(N + "/containers", {"id": "u0", "image": image(s),
+                                       "args": ["true"], "userns": "auto"},
+                   expect=None)
+    if could.status == 501:
+        raise Skip(could.json["detail"])
+    remove(s, "u0")
     s.run("u", image(s), [
         "sh", "-c", "stat -c %u /bin /etc/hosts; touch /made /shared/made; "
         "chown 7:8 /made; echo on > /dev/stdout; echo x >> /etc/hosts; "
@@ -255,7 +261,9 @@ def crun_gives_a_container_a_user_namespace():
             equal((made.st_uid, made.st_gid), (7, 8))
     answer = s.post(N + "/tasks/u/execs?wait=true", {
         "args": ["sh", "-c", "id -u; echo err > /dev/stderr; "
-                 "cat /sys/fs/cgroup/pids/pids.max"], "user": "1000:100"}).json
+                 "cat /sys/fs/cgroup/pids.max "
+                 "/sys/fs/cgroup/pids/pids.max 2>/dev/null"],
+        "user": "1000:100"}).json
     equal((answer["stdout"], answer["stderr"]), ("1000\n32\n", "err\n"))
     remove(s, "u")
     s.run("u", image(s), ["sh", "-c", "tty"], runtime=CRUN, userns="auto",
