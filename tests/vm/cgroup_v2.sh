@@ -17,6 +17,9 @@ cd "$here/../integration"
 
 exec "$here/run" --prefix "cgroup v2: " --seconds 900 \
     "$here/only_cgroup_v2.sh" \
-    runtime_crun.py \
+    checkpoint.py \
+	it_ends_after_the_checkpoint_and_goes_on_where_it_was \
+	incremental_ones_hold_what_changed_and_restore_it_all \
     task_limits.py \
-    task_oom.py
+    task_oom.py \
+    runtime_crun.py
