@@ -14,7 +14,9 @@ include %D%/integration/spec.mk
 include %D%/contract/local.mk
 include %D%/vm/local.mk
 
-LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+# Signals as they are by default: under nohup(1), or in the background of a
+# shell, some are ignored, and no shell that a test starts could trap them.
+LOG_DRIVER = env --default-signal AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .sh .py
 SH_LOG_DRIVER = $(LOG_DRIVER)
 PY_LOG_DRIVER = $(LOG_DRIVER)
