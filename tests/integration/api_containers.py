@@ -105,10 +105,11 @@ def an_update_is_for_the_next_task():
     make(s, "next", args=["sh", "-c", "echo $V; sleep 1000"], env=["V=one"])
     start(s, "next")
     s.patch(C + "/next", {"env": ["V=two"], "resources": {"pids": 9}})
+    until(lambda: s.get(N + "/tasks/next/logs").text == "one\n",
+          "its output")
     equal(s.get(N + "/tasks/next").json["state"], "running")
     s.post(N + "/tasks/next/kill", {"signal": 9})
     s.wait_task("next")
-    equal(s.get(N + "/tasks/next/logs").text, "one\n")
     s.delete(N + "/tasks/next", expect=200)
     start(s, "next")
     until(lambda: s.get(N + "/tasks/next/logs").text == "two\n", "its output")
