@@ -7,12 +7,13 @@ include %D%/unit/runtime.mk
 include %D%/unit/registry.mk
 include %D%/fuzz/local.mk
 include %D%/bench/local.mk
+# The longest one first, that the others may run beside it.
+include %D%/vm/local.mk
 include %D%/integration/local.mk
 include %D%/integration/http.mk
 include %D%/integration/shim.mk
 include %D%/integration/spec.mk
 include %D%/contract/local.mk
-include %D%/vm/local.mk
 
 # Signals as they are by default: under nohup(1), or in the background of a
 # shell, some are ignored, and no shell that a test starts could trap them.
