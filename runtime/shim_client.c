@@ -552,10 +552,12 @@ shim_connect(const char *task_dir, const char *socket, struct deadline deadline,
 	if (open_process(client, err) < 0)
 		return -1;
 	if (open_events(client, deadline, err) < 0) {
-		if (err->code == SKIFF_UNAVAILABLE &&
+		/* Nobody listens, or somebody else does: it may be dead. */
+		if ((err->code == SKIFF_UNAVAILABLE ||
+		     err->code == SKIFF_PERMISSION_DENIED) &&
 		    wait_ready(client->shim_fd, POLLIN,
 			       deadline_in_ms(DYING_MS), &alive) == 0)
-			err->code = SKIFF_NOT_FOUND;
+			return gone(err, SKIFF_NOT_FOUND, "the shim is gone");
 		return -1;
 	}
 	*ret_client = STEAL_PTR(client);

@@ -6,6 +6,8 @@ import os
 import re
 import socket
 import struct
+import subprocess
+import sys
 
 from skifftest import SRC, check, equal, main, needs, test
 from shim_lib import Task, is_alive, kill, remove_scratch, until
@@ -134,6 +136,107 @@ def a_delete_that_failed_can_be_repeated():
         t.wait()
         t.refused("delete")
         equal(t.call("delete")["status"], 0)
+        t.nothing_is_left()
+
+
+# What an impostor does: takes the socket, and reports each packet that it
+# gets; a shim's name it has already.
+LISTEN = """
+import ctypes, os, socket, sys
+ctypes.CDLL(None).prctl(15, b"skiff-shim", 0, 0, 0)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+if os.path.exists(sys.argv[1]):
+    os.unlink(sys.argv[1])
+s.bind(sys.argv[1])
+s.listen()
+print("listens", flush=True)
+while True:
+    packet = s.accept()[0].recv(4096)
+    if packet:
+        print("got", packet, flush=True)
+"""
+
+
+class Impostor:
+    """A process that looks like the shim of a task, and has its socket."""
+
+    def __init__(self, task, shim_argv0):
+        self.process = subprocess.Popen(
+            [shim_argv0, "-c", LISTEN, task.socket],
+            executable=sys.executable, stdout=subprocess.PIPE, text=True)
+        equal(self.process.stdout.readline(), "listens\n")
+        with open("/proc/%d/comm" % self.process.pid) as f:
+            equal(f.read(), "skiff-shim\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+    def is_left_alone(self):
+        """Neither killed, nor told anything."""
+        if self.process.poll() is not None:
+            return False
+        self.process.kill()
+        return self.process.communicate()[0] == ""
+
+
+def argv0_of(pid):
+    with open("/proc/%d/cmdline" % pid, "rb") as f:
+        return f.read().split(b"\0")[0].decode()
+
+
+def noted_shim(t, pid):
+    """The task's state file names this process; the time stays."""
+    path = os.path.join(t.run_dir, "shim")
+    with open(path) as f:
+        text = f.read()
+    with open(path, "w") as f:
+        f.write(re.sub(r"(?m)^shim_pid .*$", "shim_pid %d" % pid, text))
+    check("shim_pid %d" % t.made["shim"] in text, text)
+
+
+@test
+def who_has_a_dead_shim_s_name_and_socket_is_not_taken_for_it():
+    with Task("sleep", "1000") as t:
+        t.spawn()
+        argv0 = argv0_of(t.made["shim"])
+        kill(t.made["shim"])
+        with Impostor(t, argv0) as impostor:
+            r = t.refused("state")
+            equal((r["code"], r["reason"]), ("not_found", "shim_gone"))
+            t.call("cleanup")
+            check(impostor.is_left_alone(), "the impostor was met")
+        t.nothing_is_left()
+
+
+@test
+def nor_is_who_has_its_number_too():
+    with Task("sleep", "1000") as t:
+        t.spawn()
+        argv0 = argv0_of(t.made["shim"])
+        kill(t.made["shim"])
+        with Impostor(t, argv0) as impostor:
+            noted_shim(t, impostor.process.pid)
+            r = t.refused("state")
+            equal((r["code"], r["reason"]), ("not_found", "shim_gone"))
+            t.call("cleanup")
+            check(impostor.is_left_alone(), "the impostor was met")
+        t.nothing_is_left()
+
+
+@test
+def who_takes_a_living_shim_s_socket_hears_nothing():
+    with Task("sleep", "1000") as t:
+        t.spawn()
+        with Impostor(t, argv0_of(t.made["shim"])) as impostor:
+            equal(t.refused("state")["code"], "permission_denied")
+            check(is_alive(t.made["shim"]))
+            t.call("cleanup")
+            check(impostor.is_left_alone(), "the impostor was met")
         t.nothing_is_left()
 
 
