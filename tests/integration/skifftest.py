@@ -22,7 +22,8 @@ made lives in one scratch directory, and is gone when the process ends.
 Environment: SKIFF_SRC, SKIFF_BUILD, SKIFF_RECORD (set by make check; the
 last is a directory: every answer goes to a file in it that is named for the
 test, and tests/contract holds it to openapi.yaml), SKIFF_TEST_KEEP (leaves
-the scratch directory).
+the scratch directory), SKIFF_TEST_SLOWNESS (how many times longer than usual
+all may take, on an emulated machine).
 """
 import atexit
 import contextlib
@@ -52,7 +53,6 @@ from lib_registry import Registry  # noqa
 HERE = os.path.dirname(os.path.abspath(__file__))
 SRC = os.environ.get("SKIFF_SRC") or os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("SKIFF_BUILD") or SRC)
-# How many times longer than usual all may take here: on an emulated machine.
 SLOWNESS = int(os.environ.get("SKIFF_TEST_SLOWNESS", "1"))
 TEST_SECONDS = SLOWNESS * int(os.environ.get("SKIFF_TEST_SECONDS", "180"))
 # The sanitizers and a busy machine are slow; a deadline is no measurement.

@@ -20,6 +20,12 @@ exec "$here/run" --prefix "cgroup v2: " --seconds 900 \
     checkpoint.py \
 	it_ends_after_the_checkpoint_and_goes_on_where_it_was \
 	incremental_ones_hold_what_changed_and_restore_it_all \
+    task_states.py \
+	a_paused_task_stands_still_and_goes_on \
+	a_daemon_that_comes_back_believes_the_freezer \
+    task_metrics.py \
+	figures_are_those_of_the_kernel \
+	a_created_and_a_paused_task_have_figures_and_a_stopped_one_has_none \
     task_limits.py \
     task_oom.py \
     runtime_crun.py
