@@ -178,7 +178,6 @@ begin(struct checkpoint *c, struct skiff_error *err)
 		c->task = task_ref(task);
 		c->client = shim_client_ref(task->client);
 		c->has_stdin = has_stdin(task);
-		c->has_stdin = json_get_bool(task->stdio, "stdin");
 	}
 	task_end_step(task);
 	return r;

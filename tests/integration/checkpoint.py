@@ -134,6 +134,28 @@ def input_goes_on_through_a_new_pipe():
 
 
 @test
+def a_terminal_that_a_path_fed_is_typed_at_afterwards():
+    s = daemon()
+    feed, out = scratch("feed"), scratch("out")
+    with open(feed, "w") as f:
+        f.write("before\n")
+    create(s, "fed", image(s), ["cat"], terminal=True)
+    s.post(N + "/tasks", {
+        "container": "fed",
+        "stdio": {"mode": "file", "stdin": feed, "stdout": out}}, expect=201)
+    s.post(N + "/tasks/fed/start")
+    until(lambda: open(out).read().count("before") == 2, "it, and its echo")
+    checkpoint(s, "fed", name="cp/fed:1", exit=True)
+    s.wait_task("fed")
+    s.delete(N + "/tasks/fed", expect=200)
+    restore(s, "fed", "cp/fed:1")
+    s.post(N + "/tasks/fed/stdin", "after\n\x04", expect=204)
+    equal(s.wait_task("fed")["exit_status"], 0)
+    equal(s.get(N + "/tasks/fed/logs").text.count("after"), 2)
+    remove(s, "fed")
+
+
+@test
 def a_paused_task_stays_paused():
     s = daemon()
     counting(s, "paused")
