@@ -8,6 +8,7 @@ here ever fails for being slow.
 import atexit
 import os
 import platform
+import select
 import shutil
 import socket
 import statistics
@@ -142,16 +143,27 @@ class Http:
     """One keep-alive connection to a unix socket."""
 
     def __init__(self, path):
+        self.path = path
+        self._connect()
+
+    def _connect(self):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(60)
-        self.socket.connect(path)
+        self.socket.connect(self.path)
         self.left = b""
+
+    def _was_hung_up(self):
+        """As skiffd does with who has not asked for a while."""
+        return select.select([self.socket], [], [], 0)[0] and \
+            not self.socket.recv(1, socket.MSG_PEEK)
 
     def __call__(self, method, path, body=None, expect=(200, 201, 204),
                  until_end=False):
         """The answer's body, as bytes: to parse it may cost more than to
         make it."""
         data = b"" if body is None else json.dumps(body).encode()
+        if self._was_hung_up():
+            self._connect()
         self.socket.sendall((
             "%s %s HTTP/1.1\r\nHost: localhost\r\n"
             "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
