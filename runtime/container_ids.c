@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ids of a container's user namespace, in the transaction that writes it.
+ */
 #include "config.h"
 
 #include "runtime/container_ids.h"

@@ -25,14 +25,12 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "runtime/bundle.h"
 #include "runtime/spec/health.h"
 #include "runtime/task_internal.h"
 #include "store/record.h"
 
 #define PROBE_PREFIX "_health." /* no id that a client could give */
 #define OUTPUT_MAX 4096
-#define CONFIG_MAX (16 << 20)
 #define KILL_TIMEOUT_MS 5000
 
 enum status { STARTING, HEALTHY, UNHEALTHY };
@@ -292,24 +290,18 @@ conclude(struct task *task, const struct verdict *verdict)
 static int
 write_process(const struct task *task, const char *dir, struct skiff_error *err)
 {
-	cleanup_free char *path =
-	    xasprintf("%s/" BUNDLE_CONFIG_FILE, task->dir);
 	cleanup_json json_t *spec = NULL;
-	cleanup_free char *config = NULL;
 	cleanup_free char *text = NULL;
 	cleanup_close int fd = -1;
-	json_t *args = json_array();
+	json_t *args;
 	json_t *process;
-	size_t len;
 
+	if (task_load_spec(task, &spec, err) < 0)
+		return -1;
+	args = json_array();
 	for (size_t i = 0; i < task->health->wish.args.n; i++)
 		(void)json_array_append_new(
 		    args, json_string(task->health->wish.args.items[i]));
-	if (fs_read_file(AT_FDCWD, path, CONFIG_MAX, &config, &len, err) < 0 ||
-	    json_parse(config, len, &spec, err) < 0) {
-		json_decref(args);
-		return -1;
-	}
 	process = json_object_get(spec, "process");
 	(void)json_object_set_new(process, "args", args);
 	(void)json_object_del(process, "consoleSize");

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Asking the shim, once, whether the kernel maps ids under an overlay.
+ */
 #include "config.h"
 
 #include "runtime/idmap.h"

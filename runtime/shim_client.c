@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include "runtime/shim_client.h"
-#include "runtime/spec/user_namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +26,7 @@
 #include "base/strv.h"
 #include "runtime/cgroup/enter.h"
 #include "runtime/shim_client_internal.h"
+#include "runtime/spec/user_namespace.h"
 
 #define FRAME_SIZE 4096 /* of all answers; only stdin is larger */
 #define CLEANUP_TIMEOUT_MS 10000

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ranges of ids in the metadata: the pool, and who has what of it.
+ */
 #include "config.h"
 
 #include "store/user_range.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading, writing and checking the id maps of a spec.
+ */
 #include "config.h"
 
 #include "runtime/spec/user_namespace.h"

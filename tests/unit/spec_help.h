@@ -5,6 +5,8 @@
  * Wishes as a daemon on this host takes them, for tests: what is wrong with
  * a body, and the spec that it becomes.
  */
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/strbuf.h"
@@ -22,6 +24,16 @@ static struct host host = {
 };
 
 static struct image_config image = { .architecture = (char *)"amd64" };
+
+static inline json_t *
+parse(const char *text)
+{
+	struct skiff_error err = ERROR_INIT;
+	json_t *json = NULL;
+
+	CHECK(json_parse(text, strlen(text), &json, &err) == 0);
+	return json;
+}
 
 /* Fields of the faults of a body, in order: "/a /b/0". */
 static inline char *

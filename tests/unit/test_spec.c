@@ -15,16 +15,6 @@
 #include "tests/unit/spec_help.h"
 #include "tests/unit/tap.h"
 
-static json_t *
-parse(const char *text)
-{
-	struct skiff_error err = ERROR_INIT;
-	json_t *json = NULL;
-
-	CHECK(json_parse(text, strlen(text), &json, &err) == 0);
-	return json;
-}
-
 static char *
 faults_of(const char *text)
 {

@@ -8,16 +8,6 @@
 #include "runtime/spec/user_namespace.h"
 #include "tests/unit/spec_help.h"
 
-static json_t *
-parse(const char *text)
-{
-	struct skiff_error err = ERROR_INIT;
-	json_t *json = NULL;
-
-	CHECK(json_parse(text, strlen(text), &json, &err) == 0);
-	return json;
-}
-
 static void
 check_faults(const char *body, const char *expected)
 {
