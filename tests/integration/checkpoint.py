@@ -516,10 +516,12 @@ def an_incremental_one_needs_the_kernel_s_help():
     remove(s, "parent")
 
 
-# Tells when asked what it keeps, and writes to little of it.
-HOARD = ["sh", "-c", "v=$(head -c 3000000 /dev/urandom | base64); "
-         "trap 'echo sum $(echo \"$v\" | md5sum)' USR1; "
-         "i=0; while sleep 0.05; do i=$((i+1)); echo tick $i; done"]
+# Tells when asked what it keeps, and writes to little of it. What ticks is a
+# process of its own: one that keeps much and forks is caught with two of it.
+HOARD = ["sh", "-c", "trap 'echo sum $(echo \"$v\" | md5sum)' USR1; "
+         "i=0; while sleep 0.05; do i=$((i+1)); echo tick $i; done & "
+         "v=$(head -c 3000000 /dev/urandom | base64); echo kept; "
+         "while :; do wait; done"]
 
 
 def asked_sum(s, container):
