@@ -410,6 +410,7 @@ start_process(const struct shim_options *options, int ready_fd, pid_t *ret_pid,
 	keep_variable(&env, "SKIFF_FAILPOINTS");
 	keep_variable(&env, "SKIFF_FAILPOINTS_TRACE");
 	keep_variable(&env, "ASAN_OPTIONS");
+	keep_variable(&env, "TSAN_OPTIONS");
 	keep_variable(&env, "UBSAN_OPTIONS");
 	process.argv = argv.items;
 	process.env = env.items;
