@@ -60,9 +60,10 @@ DEADLINE = 30.0 * SLOWNESS
 
 
 def is_sanitized(program):
-    """Whether it was built with the address sanitizer."""
+    """Whether it was built with a sanitizer, which takes memory itself."""
     with open(os.path.join(BUILD, program), "rb") as f:
-        return b"__asan_init" in f.read()
+        code = f.read()
+    return b"__asan_init" in code or b"__tsan_init" in code
 
 
 # --- TAP ---------------------------------------------------------------

@@ -12,12 +12,12 @@ import zlib
 
 from lib_layers import (OCI, TOOL, Layer, Outcome, equal, header, main,
                         test)
+from skifftest import is_sanitized
 
 RSS_MAX_KIB = 64 * 1024
 # The sanitizers keep freed memory and shadows.
-with open(TOOL, "rb") as program:
-    if b"__asan_init" in program.read():
-        RSS_MAX_KIB *= 8
+if is_sanitized(TOOL):
+    RSS_MAX_KIB *= 8
 
 
 def feed(case, media_type, chunks, *options):
