@@ -32,6 +32,12 @@
 	"127.0.0.1\tlocalhost\n"                                               \
 	"::1\tlocalhost ip6-localhost ip6-loopback\n"
 
+static const json_t *
+spec_of(const struct bundle_request *request)
+{
+	return json_object_get(request->container, "spec");
+}
+
 /* --- generated files -------------------------------------------------- */
 
 static const json_t *
@@ -90,7 +96,8 @@ host_file(const char *path, const char *fallback)
 static char *
 generated_text(const struct bundle_request *request, const char *source)
 {
-	const json_t *spec = request->spec;
+	const json_t *dns = json_object_get(request->container, "dns");
+	const json_t *spec = spec_of(request);
 	bool is_own = has_namespace(spec, "network");
 	char hostname[HOSTNAME_MAX + 1];
 
@@ -100,8 +107,8 @@ generated_text(const struct bundle_request *request, const char *source)
 	if (strcmp(source, SPEC_SOURCE_HOSTS) == 0)
 		return is_own ? xasprintf(LOCALHOST "127.0.1.1\t%s\n", hostname)
 			      : host_file("/etc/hosts", LOCALHOST);
-	if (strcmp(source, SPEC_SOURCE_RESOLV_CONF) == 0 && request->dns)
-		return resolv_conf_text(request->dns);
+	if (strcmp(source, SPEC_SOURCE_RESOLV_CONF) == 0 && dns)
+		return resolv_conf_text(dns);
 	if (strcmp(source, SPEC_SOURCE_RESOLV_CONF) == 0)
 		return is_own ? xstrdup("# This container has no network.\n")
 			      : host_file("/etc/resolv.conf", "");
@@ -130,7 +137,7 @@ give(int bundle_fd, const char *name, const struct bundle_request *request,
 {
 	struct spec_owner owner;
 
-	if (spec_owner(request->spec, &owner) &&
+	if (spec_owner(spec_of(request), &owner) &&
 	    fchownat(bundle_fd, name, owner.uid, owner.gid,
 		     AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno(err, errno, "chown");
@@ -144,7 +151,7 @@ write_generated(int bundle_fd, const struct bundle_request *request,
 	json_t *mount;
 	size_t i;
 
-	json_array_foreach (json_object_get(request->spec, "mounts"), i,
+	json_array_foreach (json_object_get(spec_of(request), "mounts"), i,
 			    mount) {
 		const char *source = json_get_text(mount, "source");
 		cleanup_free char *text = generated_text(request, source);
@@ -293,7 +300,7 @@ network_hook(const char *shim_path, const json_t *spec)
 static char *
 config_text(const struct bundle_request *request)
 {
-	const json_t *spec = request->spec;
+	const json_t *spec = spec_of(request);
 	cleanup_json json_t *copy = json_copy((json_t *)spec);
 
 	if (spec_own_root(spec)) {
@@ -309,6 +316,19 @@ config_text(const struct bundle_request *request)
 	return json_text(copy);
 }
 
+/* For checkpoints, which tell what the run was made from. */
+static int
+write_container(int task_fd, const json_t *container, struct skiff_error *err)
+{
+	cleanup_json json_t *copy = json_copy((json_t *)container);
+	cleanup_free char *text = NULL;
+
+	(void)json_object_del(copy, "spec");
+	text = json_text(copy);
+	return fs_create_file(task_fd, BUNDLE_CONTAINER_FILE, text,
+			      strlen(text), 0600, err);
+}
+
 static int
 fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
 {
@@ -318,16 +338,17 @@ fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
 
 	if (fs_open_dir(task_fd, SHIM_DIR_BUNDLE, /* create= */ true, 0700,
 			&bundle_fd, err) < 0 ||
-	    (spec_owner(request->spec, &owner) &&
+	    (spec_owner(spec_of(request), &owner) &&
 	     bundle_open_way(request->run_dir, task_fd, &owner, err) < 0) ||
 	    fs_mkdir_all(bundle_fd, "rootfs", 0755, err) < 0 ||
 	    fs_mkdir_all(bundle_fd, "etc", 0755, err) < 0 ||
 	    write_generated(bundle_fd, request, err) < 0 ||
 	    write_shm(task_fd, request->shm_namespace, err) < 0 ||
-	    write_mountpoints(task_fd, bundle_fd, request->spec, err) < 0 ||
+	    write_mountpoints(task_fd, bundle_fd, spec_of(request), err) < 0 ||
 	    write_mounts(task_fd, request, err) < 0 ||
 	    fs_create_file(task_fd, BUNDLE_BOOT, request->boot_id,
 			   strlen(request->boot_id), 0600, err) < 0 ||
+	    write_container(task_fd, request->container, err) < 0 ||
 	    fault_hit(FAULT_BUNDLE_CONFIG, err) < 0)
 		return -1;
 	return fs_create_file(bundle_fd, "config.json", config, strlen(config),

@@ -12,6 +12,7 @@
  *	bundle/init		a link to skiff-init, where it is wished
  *	mounts, mountpoints	SHIM_PROTOCOL.md
  *	boot			the boot of the machine that it was made in
+ *	container.json		the container's document, but for its spec
  *
  * None of it is worth anything after a reboot, so it goes where the machine
  * keeps such things, in memory mostly. What the task leaves (its log, how it
@@ -29,14 +30,14 @@ struct spec_owner;
 
 #define BUNDLE_BOOT SHIM_DIR_RUN "/boot"
 #define BUNDLE_CONFIG_FILE SHIM_DIR_BUNDLE "/config.json"
+#define BUNDLE_CONTAINER_FILE SHIM_DIR_RUN "/container.json"
 
 struct bundle_request {
-	const char *boot_id;   /* of the machine, now */
-	const char *task_dir;  /* absolute; its parents are made, 0700 */
-	const char *run_dir;   /* the same */
-	const json_t *spec;    /* of the container's document */
-	const json_t *dns;     /* the same, or NULL */
-	const char *init_path; /* of skiff-init */
+	const char *boot_id;	 /* of the machine, now */
+	const char *task_dir;	 /* absolute; its parents are made, 0700 */
+	const char *run_dir;	 /* the same */
+	const json_t *container; /* its document, with the spec of this run */
+	const char *init_path;	 /* of skiff-init */
 	/* Of the mount namespace with the shared memory to take, or NULL. */
 	const char *shm_namespace;
 	/* Of skiff-shim, for a hook that sets up the network; or NULL. */

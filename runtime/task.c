@@ -127,8 +127,7 @@ make_bundle(struct task *task, bool is_renewal, struct task_plan *plan,
 	    (task->restore && restore_root(task->restore, plan, err) < 0))
 		return -1;
 	task_plan_map_ids(plan);
-	bundle.spec = json_object_get(plan->container, "spec");
-	bundle.dns = json_object_get(plan->container, "dns");
+	bundle.container = plan->container;
 	bundle.init_path = task->tasks->init_path;
 	bundle.shm_namespace = plan->shm_namespace;
 	bundle.network_hook = task->restore ? task->tasks->shim_path : NULL;
@@ -381,18 +380,39 @@ task_delete(struct tasks *tasks, const char *ns, const char *id,
 	return 0;
 }
 
-int
-task_load_spec(const struct task *task, json_t **ret_spec,
-	       struct skiff_error *err)
+static int
+load_json(const struct task *task, const char *file, json_t **ret_json,
+	  struct skiff_error *err)
 {
-	cleanup_free char *path =
-	    xasprintf("%s/" BUNDLE_CONFIG_FILE, task->dir);
+	cleanup_free char *path = xasprintf("%s/%s", task->dir, file);
 	cleanup_free char *text = NULL;
 	size_t len;
 
 	if (fs_read_file(AT_FDCWD, path, CONFIG_MAX, &text, &len, err) < 0)
 		return -1;
-	return json_parse(text, len, ret_spec, err);
+	return json_parse(text, len, ret_json, err);
+}
+
+int
+task_load_spec(const struct task *task, json_t **ret_spec,
+	       struct skiff_error *err)
+{
+	return load_json(task, BUNDLE_CONFIG_FILE, ret_spec, err);
+}
+
+int
+task_load_container(const struct task *task, json_t **ret_container,
+		    struct skiff_error *err)
+{
+	cleanup_json json_t *spec = NULL;
+
+	if (task_load_spec(task, &spec, err) < 0 ||
+	    load_json(task, BUNDLE_CONTAINER_FILE, ret_container, err) < 0)
+		return -1;
+	/* Those of a restore are the daemon's, and no others are taken. */
+	(void)json_object_del(spec, "hooks");
+	(void)json_object_set(*ret_container, "spec", spec);
+	return 0;
 }
 
 /* --- looking ----------------------------------------------------------- */

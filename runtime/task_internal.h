@@ -230,6 +230,9 @@ int task_spawn(struct task *task, bool is_renewal, struct skiff_error *err);
 /* The OCI spec of its present run. */
 int task_load_spec(const struct task *task, json_t **ret_spec,
 		   struct skiff_error *err);
+/* The container's document that its present run was made from. */
+int task_load_container(const struct task *task, json_t **ret_container,
+			struct skiff_error *err);
 
 /* --- what it is made from, runtime/task_plan.c ------------------------- */
 

@@ -102,7 +102,8 @@ struct checkpoint {
 	const char *id;
 	struct body body;
 	struct checkpoint_image *parent; /* or NULL */
-	json_t *container;
+	json_t *container;		 /* as it is by now */
+	json_t *made_from;		 /* the same, when this run was made */
 	bool has_stdin;
 	bool is_begun; /* task->is_checkpointing is ours */
 	bool tracks;   /* memory that is written from now on */
@@ -172,6 +173,8 @@ begin(struct checkpoint *c, struct skiff_error *err)
 	if (!task)
 		return -1;
 	r = check_task(task, err);
+	if (r == 0)
+		r = task_load_container(task, &c->made_from, err);
 	if (r == 0) {
 		task->is_checkpointing = true;
 		c->is_begun = true;
@@ -336,7 +339,7 @@ snapshot_parent(struct checkpoint *c, struct skiff_error *err)
 static json_t *
 make_config(struct checkpoint *c, struct skiff_error *err)
 {
-	const json_t *runtime = json_object_get(c->container, "runtime");
+	const json_t *runtime = json_object_get(c->made_from, "runtime");
 	cleanup_free char *parent = snapshot_parent(c, err);
 	json_t *config = json_object();
 	struct utsname host;
@@ -351,7 +354,7 @@ make_config(struct checkpoint *c, struct skiff_error *err)
 	json_set_text(config, "container", c->id);
 	for (size_t i = 0; i < 2; i++) {
 		const char *key = i == 0 ? "image" : "image_digest";
-		const char *text = json_get_text(c->container, key);
+		const char *text = json_get_text(c->made_from, key);
 
 		json_set_text(config, key, *text ? text : NULL);
 	}
@@ -364,9 +367,10 @@ make_config(struct checkpoint *c, struct skiff_error *err)
 				  dump_options_json(
 				      dump_options_flags(&c->body.dump)));
 	(void)json_object_set(config, "spec",
-			      json_object_get(c->container, "spec"));
+			      json_object_get(c->made_from, "spec"));
 	(void)json_object_set_new(config, "wishes",
-				  checkpoint_wishes(c->container));
+				  checkpoint_wishes(c->made_from,
+						    c->container));
 	return config;
 }
 
@@ -517,6 +521,7 @@ run(struct operation *op, json_t **ret_result, struct skiff_error *err)
 	if (c.task)
 		task_unref(c.task);
 	json_decref(c.container);
+	json_decref(c.made_from);
 	checkpoint_image_free(c.parent);
 	body_done(&c.body);
 	return r < 0 ? err_wrap(err, "checkpoint of task %s", c.id) : 0;

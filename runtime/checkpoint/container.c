@@ -20,27 +20,44 @@
 static const char *const own_fields[] = { "id", "snapshotter", "snapshot_key",
 					  "spec" };
 
+/* What no run is made from: looked up when it is needed. */
+static const char *const present_fields[] = { "labels", "stop_signal",
+					      "stop_timeout", "restart_policy",
+					      "extensions" };
+
 static bool
-is_own(const char *key)
+is_among(const char *key, const char *const *fields, size_t n)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(own_fields); i++)
-		if (strcmp(own_fields[i], key) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(fields[i], key) == 0)
 			return true;
 	return false;
 }
 
+static bool
+is_made_from(const char *key)
+{
+	return wish_exists(key) &&
+	       !is_among(key, own_fields, ARRAY_SIZE(own_fields)) &&
+	       !is_among(key, present_fields, ARRAY_SIZE(present_fields));
+}
+
 json_t *
-checkpoint_wishes(const json_t *container)
+checkpoint_wishes(const json_t *made_from, const json_t *container)
 {
 	json_t *wishes = json_object();
 	const char *key;
 	json_t *value;
 
-	json_object_foreach ((json_t *)container, key, value)
-		if (wish_exists(key) && !is_own(key))
+	json_object_foreach ((json_t *)made_from, key, value)
+		if (is_made_from(key))
 			(void)json_object_set(wishes, key, value);
+	for (size_t i = 0; i < ARRAY_SIZE(present_fields); i++)
+		(void)json_object_set(wishes, present_fields[i],
+				      json_object_get(container,
+						      present_fields[i]));
 	json_set_text(wishes, "spec_origin",
-		      json_get_text(container, "spec_origin"));
+		      json_get_text(made_from, "spec_origin"));
 	return wishes;
 }
 

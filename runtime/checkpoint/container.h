@@ -12,8 +12,12 @@
 
 struct tasks;
 
-/* Of a container's document, what another one is made from; the caller's. */
-json_t *checkpoint_wishes(const json_t *container);
+/*
+ * What another container is made from, of the document that the run was made
+ * from; but what holds for a run at once when it is changed, of the document
+ * as it is. The caller's.
+ */
+json_t *checkpoint_wishes(const json_t *made_from, const json_t *container);
 
 struct checkpoint_container {
 	json_t *body; /* of POST N/containers; the caller's */

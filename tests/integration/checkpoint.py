@@ -291,6 +291,13 @@ def its_network_is_as_that_of_a_new_one():
     remove(s, "net")
 
 
+def config_of(s, name):
+    """What a checkpoint says of the container."""
+    target = s.get(N + "/images/" + quote(name)).json["target"]
+    manifest = s.get("%s/content/%s" % (N, target["digest"])).json
+    return s.get("%s/content/%s" % (N, manifest["config"]["digest"])).json
+
+
 @test
 def its_config_makes_a_container_that_it_fits():
     s = daemon()
@@ -298,10 +305,7 @@ def its_config_makes_a_container_that_it_fits():
     checkpoint(s, "config", name="cp/config:1", exit=True)
     s.wait_task("config")
     remove(s, "config")
-    target = s.get(N + "/images/" + quote("cp/config:1")).json["target"]
-    manifest = s.get("%s/content/%s" % (N, target["digest"])).json
-    config = s.get("%s/content/%s" % (
-        N, manifest["config"]["digest"])).json
+    config = config_of(s, "cp/config:1")
     spec = config["spec"]
     spec["linux"].pop("cgroupsPath")
     s.post(N + "/containers", {"id": "made", "image": config["image"],
@@ -354,6 +358,32 @@ def the_container_is_made_like_the_checkpointed_one():
 
 
 @test
+def it_holds_what_its_run_was_made_from():
+    s = daemon()
+    n = counting(s, "patched", env=["X=old"], labels={"a": "old"})
+    was = s.get(N + "/containers/patched").json
+    # The next run's, and what counts for this one, too.
+    s.patch(N + "/containers/patched", {
+        "capabilities": {"drop": ["CHOWN"]}, "env": ["X=new"],
+        "labels": {"a": "new"}, "stop_signal": "SIGINT"})
+    put_aside(s, "patched")
+    config = config_of(s, "cp/patched:1")
+    equal(config["spec"], was["spec"])
+    wishes = config["wishes"]
+    equal((wishes["env"], wishes["labels"], wishes["stop_signal"]),
+          (["X=old"], {"a": "new"}, "SIGINT"))
+    check("capabilities" not in wishes, wishes)
+    problem = restore(s, "patched", "cp/patched:1", expect=409)
+    equal(problem["reason"], "checkpoint_mismatch")
+    check("/process/capabilities" in problem["detail"], problem["detail"])
+    remove(s, "patched")
+    s.post(N + "/containers?start=true", {"checkpoint": "cp/patched:1"},
+           expect=201)
+    counts_on(s, "patched", n)
+    remove(s, "patched")
+
+
+@test
 def a_container_of_a_spec_of_its_own_is_made_again_too():
     s = daemon()
     s.post(N + "/containers", {"id": "plan", "image": image(s),
@@ -374,6 +404,12 @@ def a_container_of_a_spec_of_its_own_is_made_again_too():
     counts_on(s, "spec2", n)
     cgroup = s.get(N + "/containers/spec2").json["spec"]["linux"]["cgroupsPath"]
     check(cgroup.endswith("/spec2"), cgroup)
+    # And from that one again: how it was restored is not in the spec.
+    n = put_aside(s, "spec2")
+    remove(s, "spec2")
+    s.post(N + "/containers?start=true", {"checkpoint": "cp/spec2:1"},
+           expect=201)
+    counts_on(s, "spec2", n)
     remove(s, "spec2")
 
 

@@ -39,7 +39,8 @@ make(const char *rootfs, const char *task_dir, const char *text,
 	struct image_config image = { .architecture = (char *)ARCHITECTURE };
 	cleanup_free char *run_dir = xasprintf("%s.run", task_dir);
 	cleanup_json json_t *body = NULL;
-	cleanup_json json_t *spec = NULL;
+	cleanup_json json_t *container = NULL;
+	json_t *spec = NULL;
 
 	strv_add(&dirs, rootfs);
 	if (json_parse(text, strlen(text), &body, err) < 0)
@@ -62,10 +63,11 @@ make(const char *rootfs, const char *task_dir, const char *text,
 					    host.runtimes[0].has_seccomp },
 		&spec, err) < 0)
 		return -1;
+	container = json_pack("{s:o}", "spec", spec);
 	return bundle_make(&(struct bundle_request){ .boot_id = "none",
 						     .task_dir = task_dir,
 						     .run_dir = run_dir,
-						     .spec = spec },
+						     .container = container },
 			   err);
 }
 
