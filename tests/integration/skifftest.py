@@ -194,14 +194,14 @@ def until(condition, what="condition", timeout=DEADLINE, every=0.02):
 # --- scratch space -----------------------------------------------------
 
 _scratch = None
+scratch_parent = "/tmp"  # short: a socket's path holds 107 bytes
 
 
 def scratch(name=None):
     """A path below this process's scratch directory."""
     global _scratch
     if _scratch is None:
-        # Short: a socket's path holds 107 bytes.
-        _scratch = tempfile.mkdtemp(prefix="skt.", dir="/tmp")
+        _scratch = tempfile.mkdtemp(prefix="skt.", dir=scratch_parent)
         atexit.register(_clean_up)
     return os.path.join(_scratch, name) if name else _scratch
 
