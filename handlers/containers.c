@@ -97,8 +97,6 @@ start(struct request *request, struct services *services,
 	struct task_wishes wishes = *task;
 	char *log = NULL;
 
-	free(made->doc);
-	made->doc = NULL;
 	wishes.id = made->id;
 	wishes.ret_log = &log;
 	if (container_start(&containers, services->tasks, &wishes, err) < 0) {

@@ -22,9 +22,9 @@
 #include "base/proc.h"
 #include "runtime/container_ids.h"
 #include "runtime/container_internal.h"
-#include "runtime/container_start.h"
 #include "runtime/spec/host.h"
 #include "store/container_use.h"
+#include "store/half_made.h"
 #include "store/image_content.h"
 #include "store/snapshot/snapshots.h"
 
@@ -83,18 +83,6 @@ decode(const json_t *body, const struct host *host, struct wishes *wishes,
 
 /* --- the record ------------------------------------------------------- */
 
-/* In labels of its own: those of the body are the request's. */
-static void
-mark_starting(json_t *object)
-{
-	json_t *labels = json_deep_copy(json_object_get(object, "labels"));
-
-	if (!labels)
-		labels = json_object();
-	json_set_text(labels, CONTAINER_STARTING, "true");
-	(void)json_object_set_new(object, "labels", labels);
-}
-
 static const char *
 runtime_name(const struct making *making)
 {
@@ -130,8 +118,6 @@ make_object(const struct creation *creation, const json_t *body)
 	json_set_text(object, "spec_origin",
 		      wishes->spec ? ORIGIN_CLIENT : ORIGIN_WISHES);
 	(void)json_object_set(object, "spec", making->spec);
-	if (creation->will_start)
-		mark_starting(object);
 	return object;
 }
 
@@ -221,6 +207,9 @@ insert(struct tx *tx, void *arg, struct skiff_error *err)
 	if (creation->key && container_use_add(tx, making->ns, making->id,
 					       creation->key, err) < 0)
 		return -1;
+	if (creation->will_start &&
+	    half_made_add(tx, making->ns, making->id, err) < 0)
+		return -1;
 	return record_insert(tx, &ref, creation->object, &(struct change){ 0 },
 			     err);
 }
@@ -280,7 +269,9 @@ try_create(struct creation *creation, const json_t *body, bool is_dry,
 	if ((is_dry ? try_dry(creation, err) : commit(creation, ret, err)) < 0)
 		return -1;
 	(void)snprintf(ret->id, sizeof(ret->id), "%s", making->id);
-	ret->doc = json_text(creation->object);
+	/* Who starts it looks at it once more. */
+	if (!creation->will_start)
+		ret->doc = json_text(creation->object);
 	return 0;
 }
 

@@ -46,7 +46,7 @@ struct container_request {
 
 struct container_made {
 	char id[ID_MAX + 1];
-	char *doc;	  /* the caller's */
+	char *doc;	  /* the caller's; NULL with will_start */
 	int64_t revision; /* 0 of a dry run */
 };
 

@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "runtime/container_internal.h"
 #include "store/container_use.h"
+#include "store/half_made.h"
 #include "store/snapshot/snapshots.h"
 
 #define KEEP_LABEL "containerd.io/gc.root"
@@ -89,7 +90,8 @@ remove_rows(struct tx *tx, void *arg, struct skiff_error *err)
 	    container_refuse_with_task(tx_conn(tx), &removal->ref, err) < 0 ||
 	    record_delete(tx, &removal->ref,
 			  &(struct change){ .if_match = removal->if_match },
-			  err) < 0)
+			  err) < 0 ||
+	    half_made_remove(tx, removal->ref.ns, removal->ref.key, err) < 0)
 		return -1;
 	key = json_get_text(container, "snapshot_key");
 	r = release(tx, &removal->ref, container, err);

@@ -7,9 +7,9 @@
 
 #include "base/cleanup.h"
 #include "runtime/container_internal.h"
-#include "runtime/container_start.h"
 #include "runtime/spec/spec.h"
 #include "store/container_use.h"
+#include "store/half_made.h"
 
 struct renaming {
 	const struct container_context *context;
@@ -24,7 +24,7 @@ static int
 refuse_starting(struct conn *conn, const struct record_ref *ref,
 		struct skiff_error *err)
 {
-	if (!record_has_label(conn, ref, CONTAINER_STARTING))
+	if (!half_made_has(conn, ref->ns, ref->key))
 		return 0;
 	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
 		      "container \"%s\" is being started", ref->key);

@@ -6,15 +6,14 @@
 
 #include "runtime/container_start.h"
 
-#include <stdlib.h>
+#include <jansson.h>
 
 #include "base/cleanup.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/strv.h"
 #include "runtime/container.h"
 #include "runtime/task.h"
-#include "store/record.h"
+#include "store/half_made.h"
 
 /* Nothing that was made for the request stays. */
 static int
@@ -65,46 +64,15 @@ container_start(const struct container_context *context, struct tasks *tasks,
 	return -1;
 }
 
-int
-container_started_in(struct tx *tx, const char *ns, const char *id,
-		     struct skiff_error *err)
-{
-	struct record_ref ref = { RECORD_CONTAINER, ns, id };
-	cleanup_json json_t *container = NULL;
-
-	if (!record_has_label(tx_conn(tx), &ref, CONTAINER_STARTING))
-		return 0;
-	if (record_load(tx_conn(tx), &ref, &container, err) < 0)
-		return -1;
-	(void)json_object_del(json_object_get(container, "labels"),
-			      CONTAINER_STARTING);
-	return record_update(tx, &ref, container, &(struct change){ 0 }, err);
-}
-
 /* --- after a restart ----------------------------------------------------- */
-
-/* ns, id, ns, id, … */
-static int
-add_name(void *arg, const char *ns, const char *key, json_t *object,
-	 struct skiff_error *err)
-{
-	struct strv *names = arg;
-
-	(void)object;
-	(void)err;
-	strv_add(names, ns);
-	strv_add(names, key);
-	return 0;
-}
 
 static bool
 is_half_made(const struct container_context *context, const char *ns,
 	     const char *id)
 {
 	CLEANUP(db_reader_putp) struct conn *conn = db_reader_get(context->db);
-	struct record_ref ref = { RECORD_CONTAINER, ns, id };
 
-	return record_has_label(conn, &ref, CONTAINER_STARTING);
+	return half_made_has(conn, ns, id);
 }
 
 static void
@@ -129,8 +97,7 @@ containers_finish_starts(const struct container_context *context,
 {
 	CLEANUP(strv_done) struct strv names = STRV_INIT;
 	struct conn *conn = db_reader_get(context->db);
-	int r = record_each_labelled(conn, RECORD_CONTAINER, CONTAINER_STARTING,
-				     "true", add_name, &names, err);
+	int r = half_made_list(conn, &names, err);
 
 	db_reader_put(conn);
 	if (r < 0)

@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include "runtime/container_start.h"
 #include "runtime/health.h"
 #include "runtime/restart.h"
 #include "runtime/task_internal.h"
@@ -18,6 +17,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "runtime/checkpoint/restore.h"
+#include "store/half_made.h"
 #include "store/record.h"
 
 static const char *const state_names[] = {
@@ -102,7 +102,7 @@ start_closure(struct tx *tx, void *arg, struct skiff_error *err)
 	event = json_pack("{s:s, s:i}", "container_id", write->task->id, "pid",
 			  (int)write->pid);
 	change.event = event;
-	if (container_started_in(tx, write->task->ns, write->task->id, err) < 0)
+	if (half_made_remove(tx, write->task->ns, write->task->id, err) < 0)
 		return -1;
 	health_note_start(write->task, write->object);
 	json_set_text(write->object, "state", "running");

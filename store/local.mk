@@ -9,6 +9,7 @@ libstore_a_SOURCES = \
 	%D%/container_use.c %D%/container_use.h \
 	%D%/db.c %D%/db.h %D%/db_internal.h \
 	%D%/filter.c %D%/filter.h \
+	%D%/half_made.c %D%/half_made.h \
 	%D%/image.c %D%/image.h \
 	%D%/image_config.c %D%/image_config.h \
 	%D%/image_content.c %D%/image_content.h \
@@ -28,7 +29,8 @@ MIGRATIONS = \
 	%D%/migrations/0001_records_and_events.sql \
 	%D%/migrations/0002_snapshots.sql \
 	%D%/migrations/0003_container_snapshots.sql \
-	%D%/migrations/0004_user_ranges.sql
+	%D%/migrations/0004_user_ranges.sql \
+	%D%/migrations/0005_half_made.sql
 EMBED = build-aux/embed.sh
 EXTRA_DIST += $(EMBED) $(MIGRATIONS)
 CLEANFILES += %D%/migrations.c

@@ -35,7 +35,6 @@ enum {
 	RECORD_KEY,
 	RECORD_EACH,
 	RECORD_EACH_NS,
-	RECORD_EACH_LABELLED,
 	RECORD_EACH_BELOW,
 	RECORD_INSERT,
 	RECORD_UPDATE,
@@ -43,7 +42,6 @@ enum {
 	RECORD_DELETE,
 	LABEL_INSERT,
 	LABEL_DELETE,
-	LABEL_EXISTS,
 	N_STATEMENTS
 };
 
@@ -64,9 +62,6 @@ static const char *const sql[N_STATEMENTS] = {
 			"ORDER BY ns, key",
 	[RECORD_EACH_NS] = "SELECT ns, key, doc FROM record WHERE kind = ?1 "
 			   "AND ns = ?2 ORDER BY key",
-	[RECORD_EACH_LABELLED] =
-	    "SELECT ns, key, doc FROM label JOIN record USING (kind, ns, key) "
-	    "WHERE kind = ?1 AND name = ?2 AND value = ?3 ORDER BY ns, key",
 	[RECORD_EACH_BELOW] = "SELECT ns, key, doc FROM record "
 			      "WHERE kind = ?1 AND ns = ?2 AND key >= ?3 "
 			      "AND key < ?4 ORDER BY key",
@@ -84,8 +79,6 @@ static const char *const sql[N_STATEMENTS] = {
 			 "VALUES (?1, ?2, ?3, ?4, ?5)",
 	[LABEL_DELETE] = "DELETE FROM label "
 			 "WHERE kind = ?1 AND ns = ?2 AND key = ?3",
-	[LABEL_EXISTS] = "SELECT 1 FROM label WHERE kind = ?1 AND ns = ?2 "
-			 "AND key = ?3 AND name = ?4",
 };
 
 /* --- errors --------------------------------------------------------- */
@@ -251,30 +244,6 @@ record_each_below(struct conn *conn, enum record_kind kind, const char *ns,
 
 	stmt_bind(stmt, "isss", (int64_t)kind, ns, prefix, end);
 	return each_row(stmt, kind, each, arg, err);
-}
-
-int
-record_each_labelled(struct conn *conn, enum record_kind kind, const char *name,
-		     const char *value, record_fn each, void *arg,
-		     struct skiff_error *err)
-{
-	CLEANUP(stmt_resetp)
-	sqlite3_stmt *stmt = conn_stmt(conn, sql[RECORD_EACH_LABELLED]);
-
-	stmt_bind(stmt, "iss", (int64_t)kind, name, value);
-	return each_row(stmt, kind, each, arg, err);
-}
-
-bool
-record_has_label(struct conn *conn, const struct record_ref *ref,
-		 const char *name)
-{
-	CLEANUP(stmt_resetp)
-	sqlite3_stmt *stmt = conn_stmt(conn, sql[LABEL_EXISTS]);
-	struct skiff_error ignored = ERROR_INIT;
-
-	stmt_bind(stmt, "isss", (int64_t)ref->kind, ref->ns, ref->key, name);
-	return stmt_step(stmt, &ignored) > 0;
 }
 
 /* --- lists ---------------------------------------------------------- */

@@ -111,13 +111,6 @@ int record_each_below(struct conn *conn, enum record_kind kind, const char *ns,
 		      const char *prefix, record_fn each, void *arg,
 		      struct skiff_error *err);
 
-/* The same for those that have a label with this value. */
-int record_each_labelled(struct conn *conn, enum record_kind kind,
-			 const char *name, const char *value, record_fn each,
-			 void *arg, struct skiff_error *err);
-bool record_has_label(struct conn *conn, const struct record_ref *ref,
-		      const char *name);
-
 /*
  * object gets the stamps and is otherwise as the caller made it.
  * SKIFF_ALREADY_EXISTS.

@@ -19,12 +19,6 @@ def gone(s, name):
     s.delete(N + "/containers/%s?force=true" % name)
 
 
-def no_mark(s, name):
-    """The container is not one that is being made."""
-    labels = s.get(N + "/containers/" + name).json.get("labels", {})
-    check("skiff.starting" not in labels, labels)
-
-
 def topics(s, after):
     return [e["topic"] for e in s.events(after)]
 
@@ -47,8 +41,7 @@ def one_request_makes_and_starts():
     equal(task["state"], "running")
     os.kill(task["pid"], 0)
     heard = [t for t in topics(s, start) if not t.startswith("/snapshots")]
-    equal(heard, ["/containers/create", "/tasks/create",
-                  "/containers/update", "/tasks/start"])
+    equal(heard, ["/containers/create", "/tasks/create", "/tasks/start"])
     # Whoever has the name has it.
     s.post(START, wish(s, id="one"), expect=409)
     equal(s.get(N + "/tasks/one").json["pid"], task["pid"])
@@ -100,7 +93,6 @@ def a_daemon_that_dies_in_it_leaves_all_or_nothing():
             equal(there[0], 200 if is_whole else 404, point)
         if there[0] == 200:
             equal(s.get(N + "/tasks/half").json["state"], "running")
-            no_mark(s, "half")
             gone(s, "half")
     equal(differences(before, picture(s)), [])
 
@@ -126,7 +118,6 @@ def a_daemon_that_dies_at_any_commit_of_it_leaves_all_or_nothing():
         whole.append(there[0] == 200)
         if whole[-1]:
             equal(s.get(N + "/tasks/cut").json["state"], "running")
-            no_mark(s, "cut")
             gone(s, "cut")
         if not has_died:
             break

@@ -213,7 +213,7 @@ def labels_of_an_image_order_nothing():
               "containerd.io/restart.policy": "always",
               "containerd.io/restart.loguri": "binary:///bin/touch?%s" % mark,
               "containerd.io/gc.root": "x", "containerd.io/gc.expire": "x",
-              "skiff.starting": "1", "skiff.restart": "always",
+              "skiff.restart": "always",
               "io.kubernetes.cri-o.Devices": "/dev/sda",
               "org.systemd.property.ExecStart": "/bin/true"}
     start = s.revision()
