@@ -23,6 +23,7 @@ static const char *const free_pointers[] = {
 	"/process/args",
 	"/process/env",
 	"/process/cwd",
+	"/process/terminal",
 	"/process/commandLine",
 	"/process/consoleSize",
 	"/process/oomScoreAdj",

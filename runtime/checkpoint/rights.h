@@ -12,7 +12,8 @@
 
 /*
  * Free to differ are what memory holds already (args, env, cwd), names
- * (hostname, cgroupsPath, annotations), limits, sources of mounts, hooks.
+ * (hostname, cgroupsPath, annotations), limits, sources of mounts, hooks; and
+ * the terminal, about which the task has the last word.
  * SKIFF_FAILED_PRECONDITION, reason "checkpoint_mismatch", names the first
  * other difference by its pointer in the spec.
  */

@@ -117,6 +117,29 @@ def a_terminal_is_made_anew():
 
 
 @test
+def a_terminal_of_the_task_s_own_wish_is_made_anew():
+    s = daemon()
+    create(s, "wish", image(s))
+    s.post(N + "/tasks", {"container": "wish", "terminal": True}, expect=201)
+    s.post(N + "/tasks/wish/start")
+    n = counts_on(s, "wish", 1)
+    put_aside(s, "wish")
+    problem = restore(s, "wish", "cp/wish:1", expect=409)
+    check("with a terminal" in problem["detail"], problem["detail"])
+    for _ in range(2):
+        check(restore(s, "wish", "cp/wish:1", terminal=True)["terminal"])
+        n = counts_on(s, "wish", n)
+        s.delete(N + "/tasks/wish?force=true", expect=200)
+    remove(s, "wish")
+    made = s.post(N + "/containers?start=true", {"checkpoint": "cp/wish:1"},
+                  expect=201).json
+    check("terminal" not in made, made)
+    check(s.get(N + "/tasks/wish").json["terminal"])
+    counts_on(s, "wish", 1)
+    remove(s, "wish")
+
+
+@test
 def input_goes_on_through_a_new_pipe():
     s = daemon()
     name = image(s)
@@ -390,6 +413,7 @@ def a_container_of_a_spec_of_its_own_is_made_again_too():
     spec = s.get(N + "/containers/plan").json["spec"]
     remove(s, "plan")
     spec["linux"].pop("cgroupsPath")
+    check(not spec["process"].pop("terminal"))  # the same, unsaid
     s.post(N + "/containers", {"id": "spec", "image": image(s), "spec": spec},
            expect=201)
     s.post(N + "/tasks", {"container": "spec"}, expect=201)

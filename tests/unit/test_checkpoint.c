@@ -50,7 +50,8 @@ a_spec_with_the_same_rights_fits(void)
 		" \"linux\": {\"resources\": {\"memory\": 1}},"
 		" \"mounts\": [{\"destination\": \"/m\", \"source\": \"/a\"}]}",
 		"{\"annotations\": {}, \"process\": {\"args\": [], "
-		"\"env\": [\"A=b\"]}, \"linux\": {\"cgroupsPath\": \"/x\"},"
+		"\"env\": [\"A=b\"], \"terminal\": true}, \"linux\": "
+		"{\"cgroupsPath\": \"/x\"},"
 		" \"mounts\": [{\"destination\": \"/m\", \"source\": \"/b\"}]}",
 		"");
 }
