@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -147,6 +148,9 @@ run_dump(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 	job->environment = (struct shim_environment){
 		.path_first = checkpoint->criu_dir,
 		.no_breakpoints = checkpoint->flags & SHIM_DUMP_NO_BREAKPOINTS,
+		.has_criu_config =
+		    faccessat(shim->task_fd, SHIM_FILE_CRIU_CONFIG, F_OK, 0) ==
+		    0,
 	};
 	job->step = dumped;
 	if (fault_hit(FAULT_SHIM_DUMP_BEFORE, err) < 0 ||

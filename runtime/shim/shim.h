@@ -157,6 +157,7 @@ enum { SHIM_JOB_WAITS = 0, SHIM_JOB_DONE = 1 };
 struct shim_environment {
 	const char *path_first; /* before PATH, or NULL */
 	bool no_breakpoints;	/* enum shim_dump; criu heeds it */
+	bool has_criu_config;	/* SHIM_FILE_CRIU_CONFIG, the same */
 };
 
 struct shim_job {

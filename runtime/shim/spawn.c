@@ -84,17 +84,6 @@ child_main(void *arg)
 	return child_fail(child, errno);
 }
 
-/* Seen by criu, where the program runs it; relative to where that runs. */
-static char *
-criu_config(const struct shim *shim)
-{
-	static char setting[] = "CRIU_CONFIG_FILE=" SHIM_FILE_CRIU_CONFIG;
-
-	return faccessat(shim->task_fd, SHIM_FILE_CRIU_CONFIG, F_OK, 0) == 0
-		   ? setting
-		   : NULL;
-}
-
 int
 shim_program_start(struct shim *shim, char *const argv[],
 		   const struct shim_environment *environment, const int fds[3],
@@ -107,7 +96,8 @@ shim_program_start(struct shim *shim, char *const argv[],
 	unsigned char *stack_top = shim_scratch + SHIM_SCRATCH_SIZE;
 	char path[PATH_MAX + sizeof("PATH=:" DEFAULT_PATH)];
 	static char no_breakpoints[] = CRIU_NO_BREAKPOINTS;
-	char *config = criu_config(shim);
+	/* Relative to where the program runs. */
+	static char criu_config[] = "CRIU_CONFIG_FILE=" SHIM_FILE_CRIU_CONFIG;
 	const char *first = environment->path_first;
 	char *env[] = { path, NULL, NULL, NULL };
 	size_t n = 1;
@@ -124,8 +114,8 @@ shim_program_start(struct shim *shim, char *const argv[],
 
 	if (environment->no_breakpoints)
 		env[n++] = no_breakpoints;
-	if (config)
-		env[n++] = config;
+	if (environment->has_criu_config)
+		env[n++] = criu_config;
 	(void)snprintf(path, sizeof(path), "PATH=%s%s" DEFAULT_PATH,
 		       first ? first : "", first ? ":" : "");
 	for (int i = 0; i < 3; i++)
