@@ -555,7 +555,7 @@ check_now(struct tasks *tasks, const char *ns, const char *id,
 		return -1;
 	if (!parent)
 		return 0;
-	if (criu_need_feature(tasks->criu, "mem_dirty_track", err) < 0)
+	if (criu_need_tracking(tasks->criu, err) < 0)
 		return -1;
 	task = task_begin_step(tasks, ns, id, err);
 	r = task ? tracking_check_parent(task, parent, err) : -1;

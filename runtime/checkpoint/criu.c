@@ -27,17 +27,23 @@
 #define NO_IS_GOOD_FOR_MS 10000
 #define WORDS_MAX 700
 
+/* To a "criu check". */
+struct answer {
+	bool is_yes;
+	char *reason; /* NULL until it said no */
+	struct deadline ask_again;
+};
+
 struct criu {
 	struct lock lock; /* held while one thread asks: others want to know */
 	char *wish;	  /* the option, or NULL */
 	/* guarded by lock: */
 	char *path;
 	char *dir;
-	bool is_good;
-	bool has_ended; /* a trial of it */
+	struct answer works;
+	struct answer tracks; /* memory that is written */
+	bool has_ended;	      /* a trial of it */
 	bool no_breakpoints;
-	char *reason; /* NULL until it said no */
-	struct deadline ask_again;
 };
 
 struct criu *
@@ -60,7 +66,8 @@ criu_free(struct criu *criu)
 	free(criu->wish);
 	free(criu->path);
 	free(criu->dir);
-	free(criu->reason);
+	free(criu->works.reason);
+	free(criu->tracks.reason);
 	free(criu);
 }
 
@@ -218,24 +225,41 @@ find_locked(struct criu *criu)
 	return NULL;
 }
 
-char *
-criu_reason(struct criu *criu)
+/* What it said, or says now; NULL: yes. */
+static char *
+answer_locked(struct criu *criu, struct answer *answer, const char *feature)
 {
 	char *why;
 
-	LOCK_SCOPE(&criu->lock);
-	if (criu->is_good)
+	assert(lock_is_held(&criu->lock));
+	if (answer->is_yes)
 		return NULL;
-	if (criu->reason && !deadline_passed(criu->ask_again))
-		return xstrdup(criu->reason);
+	if (answer->reason && !deadline_passed(answer->ask_again))
+		return xstrdup(answer->reason);
 	why = find_locked(criu);
 	if (!why)
-		why = ask(criu->path, NULL);
-	free(criu->reason);
-	criu->reason = why;
-	criu->is_good = !why;
-	criu->ask_again = deadline_in_ms(NO_IS_GOOD_FOR_MS);
+		why = ask(criu->path, feature);
+	free(answer->reason);
+	answer->reason = why;
+	answer->is_yes = !why;
+	answer->ask_again = deadline_in_ms(NO_IS_GOOD_FOR_MS);
 	return why ? xstrdup(why) : NULL;
+}
+
+char *
+criu_reason(struct criu *criu)
+{
+	LOCK_SCOPE(&criu->lock);
+
+	return answer_locked(criu, &criu->works, NULL);
+}
+
+static char *
+tracking_reason(struct criu *criu)
+{
+	LOCK_SCOPE(&criu->lock);
+
+	return answer_locked(criu, &criu->tracks, "mem_dirty_track");
 }
 
 static int
@@ -276,14 +300,13 @@ criu_need(struct criu *criu, struct skiff_error *err)
 }
 
 int
-criu_need_feature(struct criu *criu, const char *feature,
-		  struct skiff_error *err)
+criu_need_tracking(struct criu *criu, struct skiff_error *err)
 {
 	cleanup_free char *why = NULL;
 
 	if (criu_need(criu, err) < 0)
 		return -1;
-	why = ask(criu->path, feature);
+	why = tracking_reason(criu);
 	return why ? unavailable(why, err) : 0;
 }
 

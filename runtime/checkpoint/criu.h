@@ -32,11 +32,10 @@ char *criu_reason(struct criu *criu);
  */
 int criu_need(struct criu *criu, struct skiff_error *err);
 /*
- * Of what the kernel must offer for a wish beyond that, in criu's words
- * ("mem_dirty_track"): SKIFF_UNIMPLEMENTED, reason "criu_unavailable".
+ * The same, and that the kernel tells which memory was written, as what an
+ * incremental dump leaves out was not.
  */
-int criu_need_feature(struct criu *criu, const char *feature,
-		      struct skiff_error *err);
+int criu_need_tracking(struct criu *criu, struct skiff_error *err);
 /* What it wants of this host (enum shim_dump), after criu_need(). */
 uint32_t criu_flags(struct criu *criu);
 /* The directory to be put before PATH, after criu_need(); borrowed. */

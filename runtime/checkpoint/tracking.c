@@ -31,7 +31,7 @@ tracking_is_possible(struct criu *criu)
 {
 	struct skiff_error why = ERROR_INIT;
 
-	return criu_need_feature(criu, "mem_dirty_track", &why) == 0;
+	return criu_need_tracking(criu, &why) == 0;
 }
 
 static char *

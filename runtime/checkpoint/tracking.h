@@ -20,7 +20,7 @@ struct checkpoint_image;
 struct criu;
 struct task;
 
-/* Whether this kernel and this criu can; runs criu. */
+/* Whether this kernel and this criu can; asks criu when nobody did. */
 bool tracking_is_possible(struct criu *criu);
 /*
  * SKIFF_FAILED_PRECONDITION, reason "not_the_last_checkpoint". The task's

@@ -155,9 +155,62 @@ errors_of_a_log_end_up_in_the_text(void)
 	CHECK_STR(err.text, "dump: Error (a.c:1): one; Error (b.c:2): two");
 }
 
+/* "criu" in root, which notes what it is asked, and says yes or no. */
+static struct criu *
+make_criu(const char *root, const char *answer)
+{
+	cleanup_free char *path = xasprintf("%s/criu", root);
+	cleanup_free char *script =
+	    xasprintf("#!/bin/sh\necho \"$1 $3\" >>%s/asked\n"
+		      "[ \"$3\" != mem_dirty_track ] || %s\n",
+		      root, answer);
+
+	scratch_write(root, "criu", script);
+	CHECK(chmod(path, 0700) == 0);
+	return criu_new(path);
+}
+
+static int
+times_asked(const char *root, const char *what)
+{
+	cleanup_free char *path = xasprintf("%s/asked", root);
+	cleanup_free char *text = NULL;
+	struct skiff_error err = ERROR_INIT;
+	const char *at;
+	int n = 0;
+
+	CHECK(fs_read_file(AT_FDCWD, path, 4096, &text, NULL, &err) == 0);
+	for (at = text; at && (at = strstr(at, what)) != NULL; n++)
+		at += strlen(what);
+	return n;
+}
+
+static void
+criu_is_asked_once(void)
+{
+	static const char *const answers[] = { "true", "false" };
+
+	for (int no = 0; no < 2; no++) {
+		struct skiff_error err = ERROR_INIT;
+		char *root = scratch_make();
+		struct criu *criu = make_criu(root, answers[no]);
+
+		for (int i = 0; i < 3; i++) {
+			CHECK(criu_need(criu, &err) == 0);
+			CHECK(criu_need_tracking(criu, &err) == -no);
+		}
+		if (no)
+			CHECK_STR(err.reason, "criu_unavailable");
+		CHECK(times_asked(root, "check \n") == 1);
+		CHECK(times_asked(root, "check mem_dirty_track\n") == 1);
+		criu_free(criu);
+		scratch_remove(root);
+	}
+}
+
 TESTS(TEST(a_spec_with_the_same_rights_fits),
       TEST(the_first_difference_in_rights_is_named),
       TEST(a_seal_is_of_one_root_and_one_text),
       TEST(the_seal_s_hash_is_the_standard_one),
       TEST(options_of_a_dump_come_back_from_their_bits),
-      TEST(errors_of_a_log_end_up_in_the_text))
+      TEST(errors_of_a_log_end_up_in_the_text), TEST(criu_is_asked_once))
