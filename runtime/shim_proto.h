@@ -103,6 +103,9 @@ enum shim_cgroups_mode {
 	SHIM_CGROUPS_IGNORE,
 };
 
+/* PATH of the programs that the shim runs. */
+#define SHIM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /* Where criu's files lie in the task's directory: the newest state in 0. */
 #define SHIM_DIR_CHECKPOINT "checkpoint"
 #define SHIM_DIR_RESTORE "restore"

@@ -508,13 +508,14 @@ tasks_open(const struct tasks_options *options, struct tasks **ret_tasks,
 	   struct skiff_error *err)
 {
 	CLEANUP(tasks_closep) struct tasks *tasks = xcalloc(1, sizeof(*tasks));
+	cleanup_free char *criu_dir = xasprintf("%s/criu", options->state);
 
 	lock_init(&tasks->lock, LOCK_RANK_TASK_TABLE);
 	tasks->db = options->db;
 	tasks->bus = options->bus;
 	tasks->content = options->content;
 	tasks->root_path = xstrdup(options->root);
-	tasks->criu = criu_new(options->criu_path);
+	tasks->criu = criu_new(options->criu_path, criu_dir);
 	tasks->idmap = idmap_new(options->shim_path, options->root);
 	tasks->trusts_checkpoints = options->trusts_checkpoints;
 	tasks->snapshots = options->snapshots;

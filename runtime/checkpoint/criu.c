@@ -37,6 +37,7 @@ struct answer {
 struct criu {
 	struct lock lock; /* held while one thread asks: others want to know */
 	char *wish;	  /* the option, or NULL */
+	char *trial_dir;
 	/* guarded by lock: */
 	char *path;
 	char *dir;
@@ -47,11 +48,12 @@ struct criu {
 };
 
 struct criu *
-criu_new(const char *path)
+criu_new(const char *path, const char *trial_dir)
 {
 	struct criu *criu = xcalloc(1, sizeof(*criu));
 
 	lock_init(&criu->lock, LOCK_RANK_CRIU);
+	criu->trial_dir = xstrdup(trial_dir);
 	if (path)
 		criu->wish = xstrdup(path);
 	return criu;
@@ -64,6 +66,7 @@ criu_free(struct criu *criu)
 		return;
 	lock_done(&criu->lock);
 	free(criu->wish);
+	free(criu->trial_dir);
 	free(criu->path);
 	free(criu->dir);
 	free(criu->works.reason);
@@ -279,7 +282,7 @@ ends(struct criu *criu)
 
 	if (criu->has_ended)
 		return true;
-	trial = criu_try(criu->path);
+	trial = criu_try(criu->path, criu->trial_dir);
 	criu->has_ended = trial != CRIU_HANGS;
 	criu->no_breakpoints = trial == CRIU_ENDS_WITHOUT_BREAKPOINTS;
 	return criu->has_ended;

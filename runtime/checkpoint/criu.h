@@ -14,9 +14,10 @@ struct criu;
 
 /*
  * path: an absolute path that ends in "/criu", or NULL: the first one in
- * PATH, looked for again as long as there is none.
+ * PATH, looked for again as long as there is none. trial_dir: is there while
+ * it is tried.
  */
-struct criu *criu_new(const char *path);
+struct criu *criu_new(const char *path, const char *trial_dir);
 void criu_free(struct criu *criu);
 DEFINE_CLEANUP(struct criu *, criu_free)
 

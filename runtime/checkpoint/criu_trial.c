@@ -9,10 +9,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/proc.h"
@@ -95,17 +94,17 @@ hangs(const char *path, const char *dir, char *const env[], int timeout_ms)
 }
 
 enum criu_trial
-criu_try(const char *path)
+criu_try(const char *path, const char *dir)
 {
-	char dir[] = P_tmpdir "/skiff-criu.XXXXXX";
-	cleanup_free char *search = xasprintf("PATH=%s", getenv("PATH"));
+	char search[] = "PATH=" SHIM_PATH;
 	char without[] = CRIU_NO_BREAKPOINTS;
 	char *const plain_env[] = { search, NULL };
 	char *const env[] = { search, without, NULL };
 	struct skiff_error ignored = ERROR_INIT;
 	enum criu_trial result = CRIU_ENDS;
 
-	if (!mkdtemp(dir))
+	/* A crash may have left one. */
+	if (fs_remove_tree(AT_FDCWD, dir, &ignored) < 0 || mkdir(dir, 0700) < 0)
 		return result;
 	if (hangs(path, dir, plain_env, TRIAL_TIMEOUT_MS))
 		result = hangs(path, dir, env, LAST_TRIAL_TIMEOUT_MS)

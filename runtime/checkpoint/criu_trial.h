@@ -13,8 +13,9 @@ enum criu_trial {
 };
 
 /*
- * Lets it dump a process that sleeps. Whether it succeeds does not count:
- * a real dump tells more. Blocks for a moment, or for seconds where it
- * hangs; where nothing can be tried it ends.
+ * Lets it dump a process that sleeps, as the shim would, into dir, which is
+ * made for that and removed. Whether it succeeds does not count: a real dump
+ * tells more. Blocks for a moment, or for seconds where it hangs; where
+ * nothing can be tried it ends.
  */
-enum criu_trial criu_try(const char *path);
+enum criu_trial criu_try(const char *path, const char *dir);

@@ -33,9 +33,6 @@ struct child {
 	volatile int error; /* errno of what failed before the new program */
 };
 
-#define DEFAULT_PATH                                                           \
-	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 /* Not _exit(2), by which sanitizers take this stack for the program's. */
 static int
 child_fail(struct child *child, int error)
@@ -94,7 +91,7 @@ shim_program_start(struct shim *shim, char *const argv[],
 	 * beginning. We stand still until the child has left it.
 	 */
 	unsigned char *stack_top = shim_scratch + SHIM_SCRATCH_SIZE;
-	char path[PATH_MAX + sizeof("PATH=:" DEFAULT_PATH)];
+	char path[PATH_MAX + sizeof("PATH=:" SHIM_PATH)];
 	static char no_breakpoints[] = CRIU_NO_BREAKPOINTS;
 	/* Relative to where the program runs. */
 	static char criu_config[] = "CRIU_CONFIG_FILE=" SHIM_FILE_CRIU_CONFIG;
@@ -116,7 +113,7 @@ shim_program_start(struct shim *shim, char *const argv[],
 		env[n++] = no_breakpoints;
 	if (environment->has_criu_config)
 		env[n++] = criu_config;
-	(void)snprintf(path, sizeof(path), "PATH=%s%s" DEFAULT_PATH,
+	(void)snprintf(path, sizeof(path), "PATH=%s%s" SHIM_PATH,
 		       first ? first : "", first ? ":" : "");
 	for (int i = 0; i < 3; i++)
 		child.fds[i] = fds ? fds[i] : shim->null_fd;

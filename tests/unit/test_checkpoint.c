@@ -8,9 +8,11 @@
 
 #include "base/json.h"
 #include "runtime/checkpoint/criu.h"
+#include "runtime/checkpoint/criu_trial.h"
 #include "runtime/checkpoint/dump_options.h"
 #include "runtime/checkpoint/rights.h"
 #include "runtime/checkpoint/seal.h"
+#include "runtime/shim_proto.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/tap.h"
 
@@ -155,19 +157,29 @@ errors_of_a_log_end_up_in_the_text(void)
 	CHECK_STR(err.text, "dump: Error (a.c:1): one; Error (b.c:2): two");
 }
 
+/* The caller frees the path. */
+static char *
+make_script(const char *root, const char *text)
+{
+	char *path = xasprintf("%s/criu", root);
+
+	scratch_write(root, "criu", text);
+	CHECK(chmod(path, 0700) == 0);
+	return path;
+}
+
 /* "criu" in root, which notes what it is asked, and says yes or no. */
 static struct criu *
 make_criu(const char *root, const char *answer)
 {
-	cleanup_free char *path = xasprintf("%s/criu", root);
 	cleanup_free char *script =
 	    xasprintf("#!/bin/sh\necho \"$1 $3\" >>%s/asked\n"
 		      "[ \"$3\" != mem_dirty_track ] || %s\n",
 		      root, answer);
+	cleanup_free char *path = make_script(root, script);
+	cleanup_free char *dir = xasprintf("%s/trial", root);
 
-	scratch_write(root, "criu", script);
-	CHECK(chmod(path, 0700) == 0);
-	return criu_new(path);
+	return criu_new(path, dir);
 }
 
 static int
@@ -208,9 +220,38 @@ criu_is_asked_once(void)
 	}
 }
 
+/* It notes what there is before, and leaves something. */
+static void
+a_trial_needs_no_path_and_leaves_nothing(void)
+{
+	char *root = scratch_make();
+	cleanup_free char *script =
+	    xasprintf("#!/bin/sh\necho \"$PATH\" \"$5\"/* >%s/asked\n"
+		      ": >\"$5\"/image\n",
+		      root);
+	cleanup_free char *path = make_script(root, script);
+	cleanup_free char *dir = xasprintf("%s/trial", root);
+	cleanup_free char *asked = xasprintf("%s/asked", root);
+	cleanup_free char *expected = xasprintf(SHIM_PATH " %s/*\n", dir);
+	cleanup_free char *search = xstrdup(getenv("PATH"));
+	cleanup_free char *text = NULL;
+	struct skiff_error err = ERROR_INIT;
+
+	CHECK(mkdir(dir, 0700) == 0);
+	scratch_write(dir, "left", "by a crash");
+	CHECK(unsetenv("PATH") == 0);
+	CHECK(criu_try(path, dir) == CRIU_ENDS);
+	CHECK(setenv("PATH", search, 1) == 0);
+	CHECK(fs_read_file(AT_FDCWD, asked, 4096, &text, NULL, &err) == 0);
+	CHECK_STR(text, expected);
+	CHECK(!scratch_has(root, "trial"));
+	scratch_remove(root);
+}
+
 TESTS(TEST(a_spec_with_the_same_rights_fits),
       TEST(the_first_difference_in_rights_is_named),
       TEST(a_seal_is_of_one_root_and_one_text),
       TEST(the_seal_s_hash_is_the_standard_one),
       TEST(options_of_a_dump_come_back_from_their_bits),
-      TEST(errors_of_a_log_end_up_in_the_text), TEST(criu_is_asked_once))
+      TEST(errors_of_a_log_end_up_in_the_text), TEST(criu_is_asked_once),
+      TEST(a_trial_needs_no_path_and_leaves_nothing))
