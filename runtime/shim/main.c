@@ -53,8 +53,11 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* What is on the stack below us was of calls that have returned. */
-static void
+/*
+ * What is on the stack below us was of calls that have returned. Below us,
+ * and not below a caller that we became a part of, whose frame may be large.
+ */
+static __attribute__((noinline)) void
 release_stack(void)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
