@@ -161,7 +161,8 @@ request_accepts(const struct request *request, const char *media_type)
 		if (is_media_type(text, media_type))
 			return true;
 		text = strchr(text, ',');
-		text += text != NULL;
+		if (text)
+			text++;
 	}
 	return false;
 }
