@@ -110,12 +110,15 @@ monitor_new(void)
 }
 
 void
-monitor_free(struct monitor *monitor)
+monitor_stop(struct monitor *monitor)
 {
-	if (!monitor)
-		return;
 	(void)eventfd_write(monitor->stop_fd, 1);
 	PTOK(pthread_join(monitor->thread, NULL));
+}
+
+void
+monitor_free(struct monitor *monitor)
+{
 	while (monitor->watches)
 		end_watch(monitor, monitor->watches);
 	(void)close(monitor->stop_fd);

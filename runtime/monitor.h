@@ -8,8 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/cleanup.h"
-
 struct monitor;
 
 /* A descriptor is readable. Runs in the monitor's thread. */
@@ -24,9 +22,13 @@ struct monitor_ops {
 };
 
 struct monitor *monitor_new(void);
-/* Joins the thread, and releases the watches that are left. */
+/*
+ * Joins the thread: from now on nothing is heard, but others may still add
+ * watches in vain.
+ */
+void monitor_stop(struct monitor *monitor);
+/* After monitor_stop() and the end of those others: releases all watches. */
 void monitor_free(struct monitor *monitor);
-DEFINE_CLEANUP(struct monitor *, monitor_free)
 
 /* Any thread. fd and ops stay the caller's, and must outlive the watch. */
 void monitor_watch(struct monitor *monitor, int fd,

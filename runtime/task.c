@@ -555,11 +555,13 @@ tasks_close(struct tasks *tasks)
 
 	if (!tasks)
 		return;
-	monitor_free(tasks->monitor);
-	log_watches_free(tasks->log_watches);
+	/* The last jobs of the pool may still add watches and timers. */
+	monitor_stop(tasks->monitor);
 	timers_stop(tasks->timers);
 	workpool_free(tasks->pool);
 	timers_free(tasks->timers);
+	monitor_free(tasks->monitor);
+	log_watches_free(tasks->log_watches);
 	metrics_free(tasks->metrics);
 	task_inputs_free(tasks->inputs);
 	task_places_sweep(tasks);

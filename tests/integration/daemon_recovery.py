@@ -87,6 +87,27 @@ def a_daemon_that_dies_in_a_restart_goes_on_with_it():
 
 
 @test
+def a_daemon_that_ends_in_a_restart_finishes_it():
+    s = the_daemon()
+    go = fifo("go4")
+    trace = scratch("trace")
+    s.stop()
+    s.start(env={"SKIFF_FAILPOINTS": "task.start.after=2*delay(3000)",
+                 "SKIFF_FAILPOINTS_TRACE": trace})
+    start = s.revision()
+    listens(s, "late", go, restart_policy="always")
+    tell(go)
+    until(lambda: os.path.exists(trace), "a restart at its end")
+    s.stop()
+    s.start(env=NO_FAULTS)
+    task = until_task(s, "late", state="running", restart_count=1)
+    os.kill(task["pid"], 0)
+    equal(said(s, start, "late"),
+          ["create", "start", "exit", "restart", "start"])
+    gone(s, "late")
+
+
+@test
 def a_run_that_came_and_went_unrecorded_is_told_once():
     s = the_daemon()
     go = fifo("go2")
