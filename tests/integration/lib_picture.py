@@ -197,15 +197,21 @@ def wipe(root, state):
 
 
 def _remove_cgroups(root):
-    """In all hierarchies; what processes are in stays, and is seen."""
-    name = _cgroup_name(root)
-    for top in [CGROUPS] + glob.glob(CGROUPS + "/*"):
-        for directory, _, _ in os.walk(os.path.join(top, name),
-                                       topdown=False):
-            try:
-                os.rmdir(directory)
-            except OSError:
-                pass
+    """In all hierarchies; what processes are in stays, and is seen. One that
+    is ending has no command any more, and is in its cgroup for yet a while."""
+    groups = [os.path.join(top, _cgroup_name(root))
+              for top in [CGROUPS] + glob.glob(CGROUPS + "/*")]
+    for _ in range(50):
+        for group in groups:
+            for directory, _, _ in os.walk(group, topdown=False):
+                try:
+                    os.rmdir(directory)
+                except OSError:
+                    pass
+        groups = [group for group in groups if os.path.exists(group)]
+        if not groups:
+            break
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":  # lib.sh: lib_picture.py wipe|show ROOT STATE
