@@ -272,18 +272,19 @@ int
 containers_rename(struct request *request, void *context, struct response **ret,
 		  struct skiff_error *err)
 {
-	struct container_context containers = context_of(context);
+	struct services *services = context;
+	struct container_context containers = context_of(services);
+	struct container_rename rename = { .context = &containers };
 	struct rename_body body = { 0 };
 	struct container_made made = { 0 };
-	struct record_ref ref;
-	int64_t if_match;
 	int r = -1;
 
-	if (take_container(request, &ref, err) == 0 &&
-	    take_if_match(request, &if_match, err) == 0 &&
-	    take_new_id(request, &body, err) == 0)
-		r = container_rename(&containers, &ref, body.id, if_match,
-				     &made, err);
+	if (take_container(request, &rename.ref, err) == 0 &&
+	    take_if_match(request, &rename.if_match, err) == 0 &&
+	    take_new_id(request, &body, err) == 0) {
+		rename.new_id = body.id;
+		r = task_rename(services->tasks, &rename, &made, err);
+	}
 	json_release(rename_fields, ARRAY_SIZE(rename_fields), &body);
 	if (r == 0)
 		*ret = document_response(200, made.doc, made.revision);

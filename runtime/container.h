@@ -20,11 +20,11 @@
 #include "base/json.h"
 #include "base/strv.h"
 #include "store/db.h"
+#include "store/record.h"
 
 struct content;
 struct host;
 struct idmap;
-struct record_ref;
 struct snapshots;
 
 #define RUNTIME_DEFAULT "runc"
@@ -98,14 +98,23 @@ int container_update(const struct container_context *context,
 		     struct json_faults *faults, struct container_made *ret,
 		     struct skiff_error *err);
 
+struct container_rename {
+	const struct container_context *context;
+	struct record_ref ref;
+	const char *new_id;
+	int64_t if_match; /* as in struct change */
+	/* For its task, in the same transaction; NULL: it may have none. */
+	int (*take_task)(struct tx *tx, void *arg, struct skiff_error *err);
+	void *arg;
+};
+
 /*
  * Another id, in one transaction; the snapshot keeps its key.
- * SKIFF_ALREADY_EXISTS; SKIFF_FAILED_PRECONDITION, reason "task_exists".
+ * SKIFF_ALREADY_EXISTS; SKIFF_FAILED_PRECONDITION, reason "task_exists". One
+ * that may have a task is renamed by task_rename().
  */
-int container_rename(const struct container_context *context,
-		     const struct record_ref *ref, const char *new_id,
-		     int64_t if_match, struct container_made *ret,
-		     struct skiff_error *err);
+int container_rename(const struct container_rename *rename,
+		     struct container_made *ret, struct skiff_error *err);
 
 /* SKIFF_NOT_FOUND, and SKIFF_ABORTED as a change with if_match would. */
 int container_check(struct db *db, const struct record_ref *ref,

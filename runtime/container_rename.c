@@ -12,12 +12,18 @@
 #include "store/half_made.h"
 
 struct renaming {
-	const struct container_context *context;
-	const struct record_ref *ref;
-	const char *new_id;
-	int64_t if_match;
+	const struct container_rename *rename;
 	json_t *object;
 };
+
+static int
+rename_task(struct tx *tx, const struct record_ref *ref,
+	    const struct container_rename *rename, struct skiff_error *err)
+{
+	return rename->take_task
+		   ? rename->take_task(tx, rename->arg, err)
+		   : container_refuse_with_task(tx_conn(tx), ref, err);
+}
 
 /* Whoever starts it knows it by its id. */
 static int
@@ -36,53 +42,51 @@ static int
 write_rename(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	struct renaming *renaming = arg;
-	const struct record_ref *ref = renaming->ref;
+	const struct record_ref *ref = &renaming->rename->ref;
+	const char *new_id = renaming->rename->new_id;
 	cleanup_json json_t *event =
-	    json_pack("{s:s, s:s}", "id", renaming->new_id, "previous_id",
-		      ref->key);
+	    json_pack("{s:s, s:s}", "id", new_id, "previous_id", ref->key);
 	const struct change change = { .verb = "rename",
 				       .event = event,
-				       .if_match = renaming->if_match };
+				       .if_match = renaming->rename->if_match };
 	const char *key;
 
 	json_decref(renaming->object);
 	renaming->object = NULL;
 	if (record_load(tx_conn(tx), ref, &renaming->object, err) < 0 ||
-	    container_refuse_with_task(tx_conn(tx), ref, err) < 0 ||
 	    refuse_starting(tx_conn(tx), ref, err) < 0)
 		return -1;
-	json_set_text(renaming->object, "id", renaming->new_id);
+	json_set_text(renaming->object, "id", new_id);
 	spec_rename(json_object_get(renaming->object, "spec"),
 		    &(struct spec_names){
-			.host = renaming->context->host,
+			.host = renaming->rename->context->host,
 			.ns = ref->ns,
 			.old_id = ref->key,
-			.new_id = renaming->new_id,
+			.new_id = new_id,
 			.keep_hostname =
 			    container_has_own_spec(renaming->object) ||
 			    json_object_get(renaming->object, "hostname") });
-	if (record_rename(tx, ref, renaming->new_id, renaming->object, &change,
-			  err) < 0)
+	if (record_rename(tx, ref, new_id, renaming->object, &change, err) <
+		0 ||
+	    rename_task(tx, ref, renaming->rename, err) < 0)
 		return -1;
 	key = json_get_text(renaming->object, "snapshot_key");
 	if (!*key)
 		return 0;
 	return container_use_remove(tx, ref->ns, ref->key, key, err) < 0
 		   ? -1
-		   : container_use_add(tx, ref->ns, renaming->new_id, key, err);
+		   : container_use_add(tx, ref->ns, new_id, key, err);
 }
 
 int
-container_rename(const struct container_context *context,
-		 const struct record_ref *ref, const char *new_id,
-		 int64_t if_match, struct container_made *ret,
-		 struct skiff_error *err)
+container_rename(const struct container_rename *rename,
+		 struct container_made *ret, struct skiff_error *err)
 {
-	struct renaming renaming = { context, ref, new_id, if_match, NULL };
-	int r = db_write(context->db, write_rename, &renaming, err);
+	struct renaming renaming = { .rename = rename };
+	int r = db_write(rename->context->db, write_rename, &renaming, err);
 
 	if (r == 0)
-		r = container_give(new_id, renaming.object, ret);
+		r = container_give(rename->new_id, renaming.object, ret);
 	json_decref(renaming.object);
 	return r;
 }

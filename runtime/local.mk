@@ -56,6 +56,7 @@ libruntime_a_SOURCES = \
 	%D%/task.c %D%/task.h %D%/task_internal.h \
 	%D%/task_discard.c \
 	%D%/task_plan.c \
+	%D%/task_rename.c \
 	%D%/task_exec.c %D%/task_exec.h %D%/task_exec_internal.h \
 	%D%/task_exec_record.c \
 	%D%/task_exec_settle.c \

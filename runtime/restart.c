@@ -172,9 +172,8 @@ restart_plan_retry(struct conn *conn, const struct task *task, json_t *object,
 
 /* --- the new run --------------------------------------------------------- */
 
-/* The container and the shim of the run before, and what is left of them. */
-static int
-clear_old_run(struct task *task, struct skiff_error *err)
+int
+task_clear_run(struct task *task, struct skiff_error *err)
 {
 	struct deadline deadline = deadline_in_ms(TASK_STEP_TIMEOUT_MS);
 	struct shim_place place = task_place(task);
@@ -196,14 +195,14 @@ make_run(struct task *task, struct skiff_error *err)
 	struct deadline deadline = deadline_in_ms(TASK_STEP_TIMEOUT_MS);
 	struct skiff_error undo = ERROR_INIT;
 
-	if (clear_old_run(task, err) < 0 ||
+	if (task_clear_run(task, err) < 0 ||
 	    fault_hit(FAULT_TASK_RESTART_CLEARED, err) < 0 ||
 	    task_spawn(task, /* is_renewal= */ true, err) < 0)
 		return -1;
 	if (fault_hit(FAULT_TASK_START_BEFORE, err) == 0 &&
 	    shim_start(task->client, deadline, err) == 0)
 		return 0;
-	if (clear_old_run(task, &undo) < 0)
+	if (task_clear_run(task, &undo) < 0)
 		log_failure(LOG_ERROR, &undo, "undo restart of task %s/%s",
 			    task->ns, task->id);
 	return -1;

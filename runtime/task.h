@@ -21,7 +21,7 @@
  *	running   pause, kill, stop, update
  *	pausing   resume, kill, stop, update
  *	paused    resume, kill, stop, update
- *	stopped   stop (which only keeps it so), delete
+ *	stopped   stop (which only keeps it so), rename, delete
  *
  * Order in the event log, for each task: create < start < exit < delete.
  * Every call may be made from any thread, and may block for as long as the
@@ -37,6 +37,8 @@
 #include "base/error.h"
 
 struct bus;
+struct container_made;
+struct container_rename;
 struct content;
 struct criu;
 struct idmap;
@@ -117,6 +119,15 @@ struct task_wishes {
  */
 int task_create(struct tasks *tasks, const struct task_wishes *wishes,
 		char **ret_doc, int64_t *ret_revision, struct skiff_error *err);
+
+/*
+ * Another id for a container, and for its task when it has one, which must
+ * have ended (SKIFF_FAILED_PRECONDITION, reason "task_state") and goes by
+ * the new id with its log and exit status. rename->take_task is ours. Gives
+ * beside that what container_rename() does.
+ */
+int task_rename(struct tasks *tasks, struct container_rename *rename,
+		struct container_made *ret, struct skiff_error *err);
 
 /* The steps: a state that forbids one is SKIFF_FAILED_PRECONDITION. */
 int task_start(struct tasks *tasks, const char *ns, const char *id,

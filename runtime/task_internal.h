@@ -341,6 +341,14 @@ int task_record_changes(struct task *task, const struct task_changes *changes,
 int task_record_delete(struct task *task, const struct shim_exit *exit,
 		       json_t **ret_exit, struct skiff_error *err);
 
+/* --- restarts, runtime/restart.c ------------------------------------------ */
+
+/*
+ * The container and the shim of a run that has ended, and what is left of
+ * them, but for the directory. Called with the step held.
+ */
+int task_clear_run(struct task *task, struct skiff_error *err);
+
 /* --- restarts, runtime/restart_record.c --------------------------------- */
 
 /* The new run: what ended is over, restart and start in one. */
@@ -382,6 +390,16 @@ void task_make_known(struct task *task);
 void tasks_recall(struct tasks *tasks);
 
 int tasks_recover(struct tasks *tasks, struct skiff_error *err);
+/* What the record says of a task that has just been made. */
+void task_remember(struct task *task, const json_t *object);
+
+/* --- another id, runtime/task_rename.c ------------------------------------ */
+
+/*
+ * At the start, of a directory that no record names: true when it was that
+ * of a task which was renamed, and is in its place now.
+ */
+bool task_rename_finish(struct tasks *tasks, const char *ns, const char *id);
 
 /* --- execs, for the steps of their task: runtime/task_exec_settle.c ------ */
 

@@ -214,14 +214,9 @@ run_settle_job(void *arg)
 			   &again, task);
 }
 
-static int
-add_recorded(void *arg, const char *ns, const char *id, json_t *object,
-	     struct skiff_error *err)
+void
+task_remember(struct task *task, const json_t *object)
 {
-	struct tasks *tasks = arg;
-	CLEANUP(task_unrefp) struct task *task = task_new(tasks, ns, id);
-
-	(void)err;
 	task->state = task_state_from_name(json_get_text(object, "state"));
 	task->has_terminal = json_get_bool(object, "terminal");
 	task->is_stop_wanted =
@@ -230,14 +225,25 @@ add_recorded(void *arg, const char *ns, const char *id, json_t *object,
 	    json_object_get(object, "restart_requested_at") != NULL;
 	task->is_restart_due =
 	    json_object_get(json_object_get(object, "restart"), "at") != NULL;
-	task->is_known = false;
-	task_note_untried(task);
 	(void)rfc3339_parse(json_get_text(object, "kill_at"),
 			    &task->kill_at_ns);
 	task->oom_kills = json_get_int(object, "oom_kills", 0);
 	task->resources = json_incref(json_object_get(object, "resources"));
 	task->stdio = json_incref(json_object_get(object, "stdio"));
 	task->has_terminal_wish = true;
+}
+
+static int
+add_recorded(void *arg, const char *ns, const char *id, json_t *object,
+	     struct skiff_error *err)
+{
+	struct tasks *tasks = arg;
+	CLEANUP(task_unrefp) struct task *task = task_new(tasks, ns, id);
+
+	(void)err;
+	task_remember(task, object);
+	task->is_known = false;
+	task_note_untried(task);
 	(void)task_table_add(task);
 	return 0;
 }
@@ -299,7 +305,8 @@ remove_orphans_of(struct tasks *tasks, const char *ns, struct skiff_error *err)
 		struct task *known =
 		    task_find(tasks, ns, ids.items[i], &unknown);
 
-		if (!known && remove_orphan(tasks, ns, ids.items[i], err) < 0)
+		if (!known && !task_rename_finish(tasks, ns, ids.items[i]) &&
+		    remove_orphan(tasks, ns, ids.items[i], err) < 0)
 			log_failure(LOG_ERROR, err, "recover");
 	}
 	return 0;

@@ -6,7 +6,8 @@ help_rename()
 	cat <<'HELP'
 usage: skiff rename CONTAINER NAME
 
-Gives a container another name.
+Gives a container another name. It must not run then; what it wrote and how
+it ended stay with it.
 HELP
 }
 

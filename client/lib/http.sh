@@ -163,6 +163,7 @@ advice_of_state()
 	advised=$(problem_field .object.id | neutral)
 	case $verb:$(problem_field .state) in
 	start:* | restart:* | pause:paus* | resume:*) ;;
+	rename:*) echo "Try: skiff stop $advised" ;;
 	*:stopped | *:created) echo "Try: skiff start $advised" ;;
 	*:paus*) echo "Try: skiff resume $advised" ;;
 	esac

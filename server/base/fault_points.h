@@ -99,6 +99,8 @@
 	X(TASK_PAUSE_AFTER, "task.pause.after", "pause")                       \
 	X(TASK_PAUSE_BEFORE, "task.pause.before", "pause")                     \
 	X(TASK_PAUSING, "task.pausing", "pause")                               \
+	X(TASK_RENAME_COMMITTED, "task.rename.committed", "rename")            \
+	X(TASK_RENAME_NOTED, "task.rename.noted", "rename")                    \
 	X(TASK_RESTART_ASK_AFTER, "task.restart.ask.after", "restart")         \
 	X(TASK_RESTART_ASK_BEFORE, "task.restart.ask.before", "restart")       \
 	X(TASK_RESTART_CLEARED, "task.restart.cleared", "restart")             \

@@ -199,10 +199,6 @@ def delete_running_container():
 def a_container_is_renamed_with_all_it_has():
     s = the_daemon()
     made = make(s, "old", args=SLEEP, labels={"k": "v"}).json
-    start(s, "old")
-    equal(s.post(C + "/old/rename", {"id": "new"}, expect=409)
-          .json["reason"], "task_exists")
-    s.delete(N + "/tasks/old?force=true", expect=200)
     at = s.revision()
     s.post(C + "/old/rename", {"id": "a/b"}, expect=400)
     doc = s.post(C + "/old/rename", {"id": "new"}).json

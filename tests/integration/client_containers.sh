@@ -152,6 +152,13 @@ skiff create --name old "$ref" true >/dev/null
 is "rename prints the new name" "$(skiff rename old new)" new
 is "which it has" "$(skiff ps -aq)" new
 ok "rm" skiff rm new
+skiff run -d --name old "$ref" sh -c 'echo said; exec sleep 1000' >/dev/null
+like "not while it runs" "$(skiff rename old new 2>&1)" 'Try: skiff stop old'
+ok "stop" skiff stop -t 0 old
+is "stopped it is renamed" "$(skiff rename old new)" new
+is "with what it wrote" "$(skiff logs new) $(skiff wait new)" "said 137"
+ok "start" skiff start new
+ok "rm" skiff rm -f new
 
 is "a daemon that does not answer is told of once" \
     "$(skiff -H unix:///no/such rm box 2>&1 | wc -l)" 1

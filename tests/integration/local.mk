@@ -55,6 +55,7 @@ api_tests = \
 	%D%/stdio_output.py \
 	%D%/task_limits.py \
 	%D%/task_metrics.py \
+	%D%/task_rename.py \
 	%D%/task_restart.py \
 	%D%/task_oom.py \
 	%D%/task_states.py \

@@ -216,11 +216,15 @@ a_wrong_revision_changes_nothing(void)
 static int
 rename_to(const char *old_id, const char *new_id, struct skiff_error *err)
 {
-	const struct record_ref ref = { RECORD_CONTAINER, "ns", old_id };
+	const struct container_rename rename = {
+		.context = &context,
+		.ref = { RECORD_CONTAINER, "ns", old_id },
+		.new_id = new_id,
+	};
 	struct container_made made;
 
 	*err = (struct skiff_error)ERROR_INIT;
-	if (container_rename(&context, &ref, new_id, 0, &made, err) < 0)
+	if (container_rename(&rename, &made, err) < 0)
 		return -1;
 	cleanup_json json_t *object = take_made(&made);
 	CHECK_STR(json_get_text(object, "id"), new_id);
