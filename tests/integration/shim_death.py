@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 from skifftest import SRC, check, equal, main, needs, test
+from lib_tasks import freeze, is_frozen
 from shim_lib import Task, is_alive, kill, remove_scratch, until
 
 needs("root", "runc", "busybox")
@@ -54,10 +55,8 @@ def cleanup_takes_down_a_living_shim_and_a_paused_container():
     with Task("sleep", "1000") as t:
         t.spawn()
         t.call("start")
-        freezer = "/sys/fs/cgroup/freezer" + t.cgroup + "/freezer.state"
-        if os.path.exists(freezer):
-            with open(freezer, "w") as f:
-                f.write("FROZEN")
+        freeze(t.made["init"], True)
+        until(lambda: is_frozen(t.made["init"]), "frozen")
         t.call("cleanup")
         t.nothing_is_left()
 

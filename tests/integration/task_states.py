@@ -198,7 +198,7 @@ def a_daemon_that_comes_back_believes_the_freezer():
     s.post(task("thawed", "/pause"))
     pid = s.get(task("thawed")).json["pid"]
     s.kill9()
-    thaw(pid)
+    freeze(pid, False)
     s.start()
     equal((state(s, "frozen"), state(s, "thawed")), ("paused", "running"))
     equal(told(s, "frozen", before), ["paused"])
@@ -207,12 +207,6 @@ def a_daemon_that_comes_back_believes_the_freezer():
     for name in ("frozen", "thawed"):
         equal(s.post(task(name, "/stop")).json["exit_status"], 7)
         remove(s, name)
-
-
-def thaw(pid):
-    path = cgroup_file(pid, "freezer.state", "cgroup.freeze")
-    with open(path, "w") as f:
-        f.write("THAWED" if path.endswith("state") else "0")
 
 
 @test
