@@ -111,8 +111,9 @@ enum shim_cgroups_mode {
 #define SHIM_DIR_RESTORE "restore"
 #define SHIM_DIR_CRIU_STATE "0"
 #define SHIM_DIR_CRIU_WORK "work"
-/* By the daemon: options of criu that the runtime does not know. */
-#define SHIM_FILE_CRIU_CONFIG SHIM_DIR_CHECKPOINT "/criu.conf"
+/* By the daemon: options of criu that the runtime does not give. */
+#define SHIM_FILE_DUMP_CONFIG SHIM_DIR_CHECKPOINT "/criu.conf"
+#define SHIM_FILE_RESTORE_CONFIG SHIM_DIR_RESTORE "/criu.conf"
 
 enum shim_phase {
 	SHIM_CREATED = 1,

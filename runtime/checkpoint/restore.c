@@ -24,6 +24,7 @@
 #include "runtime/checkpoint/image.h"
 #include "runtime/checkpoint/rights.h"
 #include "runtime/shim_proto.h"
+#include "runtime/spec/host.h"
 #include "runtime/task_internal.h"
 #include "store/record.h"
 #include "store/snapshot/snapshots.h"
@@ -261,11 +262,35 @@ restore_root(struct restore *restore, struct task_plan *plan,
 	return 0;
 }
 
+/*
+ * Of v2 runc 1.1 does not tell criu where the container's cgroup is, and
+ * left to itself criu restores that of the container that was dumped.
+ */
+static int
+name_cgroup(const struct restore *restore, struct skiff_error *err)
+{
+	const struct task *task = restore->task;
+	cleanup_free char *config =
+	    xasprintf("%s/" SHIM_FILE_RESTORE_CONFIG, task->dir);
+	cleanup_free char *line = NULL;
+
+	if (task->tasks->host->cgroup_mode != CGROUP_V2)
+		return 0;
+	if (strpbrk(task->cgroups_path, "\"\\"))
+		return err_set(err, SKIFF_FAILED_PRECONDITION,
+			       "criu cannot be told of cgroup %s: its name "
+			       "holds a quote or a backslash",
+			       task->cgroups_path);
+	/* v2 is the hierarchy whose controllers have no name. */
+	line = xasprintf("cgroup-root \":%s\"\n", task->cgroups_path);
+	return fs_create_file(AT_FDCWD, config, line, strlen(line), 0600, err);
+}
+
 int
 restore_states(struct restore *restore, struct skiff_error *err)
 {
 	if (fault_hit(FAULT_RESTORE_STATES, err) < 0 ||
-	    unpack_states(restore, err) < 0)
+	    unpack_states(restore, err) < 0 || name_cgroup(restore, err) < 0)
 		return -1;
 	return fault_hit(FAULT_RESTORE_UNPACKED, err);
 }

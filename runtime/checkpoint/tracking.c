@@ -65,7 +65,7 @@ tracking_begin(const struct task *task, struct skiff_error *err)
 {
 	cleanup_free char *note = note_path(task);
 	cleanup_free char *config =
-	    xasprintf("%s/" SHIM_FILE_CRIU_CONFIG, task->dir);
+	    xasprintf("%s/" SHIM_FILE_DUMP_CONFIG, task->dir);
 
 	if (unlink(note) < 0 && errno != ENOENT)
 		return err_errno(err, errno, "unlink %s", note);

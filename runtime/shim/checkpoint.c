@@ -52,6 +52,12 @@ add_options(uint32_t flags, const char **words, size_t n)
 	return n;
 }
 
+const char *
+shim_criu_config(const struct shim *shim, const char *file)
+{
+	return faccessat(shim->task_fd, file, F_OK, 0) == 0 ? file : NULL;
+}
+
 void
 shim_restore_words(struct shim *shim, struct shim_restore_words *ret)
 {
@@ -148,9 +154,7 @@ run_dump(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 	job->environment = (struct shim_environment){
 		.path_first = checkpoint->criu_dir,
 		.no_breakpoints = checkpoint->flags & SHIM_DUMP_NO_BREAKPOINTS,
-		.has_criu_config =
-		    faccessat(shim->task_fd, SHIM_FILE_CRIU_CONFIG, F_OK, 0) ==
-		    0,
+		.criu_config = shim_criu_config(shim, SHIM_FILE_DUMP_CONFIG),
 	};
 	job->step = dumped;
 	if (fault_hit(FAULT_SHIM_DUMP_BEFORE, err) < 0 ||

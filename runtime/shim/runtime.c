@@ -49,6 +49,10 @@ run(struct shim *shim, const char *const words[], const int fds[3],
 		.path_first = shim->criu_dir,
 		.no_breakpoints =
 		    shim->restore_flags & SHIM_DUMP_NO_BREAKPOINTS,
+		.criu_config =
+		    shim->is_restore
+			? shim_criu_config(shim, SHIM_FILE_RESTORE_CONFIG)
+			: NULL,
 	};
 	struct shim_command command;
 	int status = 0;

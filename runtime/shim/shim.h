@@ -155,9 +155,9 @@ enum { SHIM_JOB_WAITS = 0, SHIM_JOB_DONE = 1 };
 
 /* What a program's environment has more than the others'. */
 struct shim_environment {
-	const char *path_first; /* before PATH, or NULL */
-	bool no_breakpoints;	/* enum shim_dump; criu heeds it */
-	bool has_criu_config;	/* SHIM_FILE_CRIU_CONFIG, the same */
+	const char *path_first;	 /* before PATH, or NULL */
+	bool no_breakpoints;	 /* enum shim_dump; criu heeds it */
+	const char *criu_config; /* a file in the task's directory, or NULL */
 };
 
 struct shim_job {
@@ -411,6 +411,8 @@ struct shim_restore_words {
 	char work[PATH_MAX];
 };
 void shim_restore_words(struct shim *shim, struct shim_restore_words *ret);
+/* This file of the daemon's for criu, or NULL: there is none. */
+const char *shim_criu_config(const struct shim *shim, const char *file);
 
 /* init.c */
 int shim_record_identity(struct shim *shim, struct skiff_error *err);

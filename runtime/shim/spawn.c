@@ -93,8 +93,7 @@ shim_program_start(struct shim *shim, char *const argv[],
 	unsigned char *stack_top = shim_scratch + SHIM_SCRATCH_SIZE;
 	char path[PATH_MAX + sizeof("PATH=:" SHIM_PATH)];
 	static char no_breakpoints[] = CRIU_NO_BREAKPOINTS;
-	/* Relative to where the program runs. */
-	static char criu_config[] = "CRIU_CONFIG_FILE=" SHIM_FILE_CRIU_CONFIG;
+	char config[PATH_MAX + sizeof("CRIU_CONFIG_FILE=")];
 	const char *first = environment->path_first;
 	char *env[] = { path, NULL, NULL, NULL };
 	size_t n = 1;
@@ -111,8 +110,11 @@ shim_program_start(struct shim *shim, char *const argv[],
 
 	if (environment->no_breakpoints)
 		env[n++] = no_breakpoints;
-	if (environment->has_criu_config)
-		env[n++] = criu_config;
+	if (environment->criu_config) {
+		(void)snprintf(config, sizeof(config), "CRIU_CONFIG_FILE=%s/%s",
+			       shim->task_dir, environment->criu_config);
+		env[n++] = config;
+	}
 	(void)snprintf(path, sizeof(path), "PATH=%s%s" SHIM_PATH,
 		       first ? first : "", first ? ":" : "");
 	for (int i = 0; i < 3; i++)

@@ -19,6 +19,7 @@ exec "$here/run" --prefix "cgroup v2: " --seconds 900 \
     "$here/only_cgroup_v2.sh" \
     checkpoint.py \
 	it_ends_after_the_checkpoint_and_goes_on_where_it_was \
+	memory_and_files_go_to_another_container_and_survive_a_restart \
 	incremental_ones_hold_what_changed_and_restore_it_all \
     task_states.py \
 	a_paused_task_stands_still_and_goes_on \
