@@ -4,6 +4,7 @@
 happened meanwhile are told once, dead shims are settled."""
 from skifftest import *
 from lib_picture import processes
+from lib_tasks import picture_at_rest
 
 needs("root", "runc", "skopeo", "docker-registry")
 
@@ -70,7 +71,7 @@ def shim_of(s, container):
 def a_shim_that_dies_takes_its_task_down_and_says_so():
     s = the_daemon()
     name = image(s)
-    before = s.picture()
+    before = picture_at_rest(s)
     start = s.revision()
     s.run("orphan", name, ["sleep", "1000"])
     os.kill(shim_of(s, "orphan"), 9)
@@ -85,7 +86,7 @@ def a_shim_that_dies_takes_its_task_down_and_says_so():
 def daemon_and_shim_dead_is_settled_at_the_next_start():
     s = the_daemon()
     name = image(s)
-    before = s.picture()
+    before = picture_at_rest(s)
     start = s.revision()
     s.run("both", name, ["sleep", "1000"])
     shim = shim_of(s, "both")
@@ -103,7 +104,7 @@ def daemon_and_shim_dead_is_settled_at_the_next_start():
 def a_shim_that_is_only_slow_keeps_its_task():
     s = the_daemon()
     name = image(s)
-    before = s.picture()
+    before = picture_at_rest(s)
     task = s.run("slow", name, ["sleep", "1000"])
     shim = shim_of(s, "slow")
     s.kill9()
@@ -128,7 +129,7 @@ def a_shim_that_is_only_slow_keeps_its_task():
 def a_shim_out_of_reach_can_be_deleted_by_force():
     s = the_daemon()
     name = image(s)
-    before = s.picture()
+    before = picture_at_rest(s)
     s.run("stuck", name, ["sleep", "1000"])
     shim = shim_of(s, "stuck")
     s.kill9()

@@ -38,6 +38,13 @@ def remove(s, name):
     s.delete("%s/containers/%s?force=true" % (N, name))
 
 
+def picture_at_rest(s):
+    """What is there while nothing runs; what a namespace keeps, too."""
+    s.run("first", image(s), ["true"])
+    remove(s, "first")
+    return s.picture()
+
+
 def verbs(s, name, after):
     """What happened to a task, in order."""
     return [e["topic"][len("/tasks/"):] for e in s.events(after)

@@ -2,17 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Restart policies: who comes back, after which pause, and who does not."""
 from skifftest import *
+from lib_tasks import picture_at_rest
 
 needs("root", "runc", "skopeo", "docker-registry")
 
 N = "/v1/namespaces/default"
-
-
-def picture(s):
-    """What is there while nothing runs; what a namespace keeps, too."""
-    s.run("first", image(s), ["true"])
-    s.delete(N + "/containers/first?force=true")
-    return s.picture()
 
 
 def task_of(s, name):
@@ -47,7 +41,7 @@ def gone(s, name):
 @test
 def on_failure_comes_back_so_often_and_no_more():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     start = s.revision()
     s.run("fails", image(s), ["sh", "-c", "echo run; exit 3"],
           restart_policy="on-failure:2")
@@ -119,7 +113,7 @@ def what_a_person_ends_stays_so():
 @test
 def a_policy_that_was_changed_counts_as_it_is_then():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     start = s.revision()
     s.run("changed", image(s), ["sleep", "1000"], restart_policy="always")
     crash(s, "changed")
@@ -139,7 +133,7 @@ def a_policy_that_was_changed_counts_as_it_is_then():
 @test
 def a_restart_that_fails_says_why_and_goes_on():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     start = s.revision()
     source = scratch("mounted")
     os.mkdir(source)

@@ -7,16 +7,11 @@ import termios
 import threading
 
 from skifftest import *
+from lib_tasks import picture_at_rest
 
 needs("root", "runc", "skopeo", "docker-registry")
 
 N = "/v1/namespaces/default"
-
-
-def picture(s):
-    s.run("first", image(s), ["true"])
-    s.delete(N + "/containers/first?force=true")
-    return s.picture()
 
 
 def said(s, after, name):
@@ -57,7 +52,7 @@ def up(s, name, times=1):
 @test
 def a_restart_keeps_record_and_log_and_all_waiters_see_the_old_exit():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     start = s.revision()
     old = s.run("r", image(s), SAYS_AND_STAYS, labels={"a": "b"})
     up(s, "r")

@@ -145,7 +145,7 @@ def a_paused_task_stands_still_and_goes_on():
 @test
 def a_paused_task_dies_of_sigkill_and_of_a_forced_deletion():
     s = the_daemon()
-    clean = s.picture()
+    clean = picture_at_rest(s)
     before = s.revision()
     for how in ("kill", "all", "stop", "force"):
         run(s, how)
