@@ -66,7 +66,8 @@ int fs_list(int dirfd, const char *path, struct strv *names,
 /*
  * Removes a tree by descriptors, never following a link and never
  * crossing into another file system. A missing path is success. Neither
- * depth nor width of the tree costs stack or descriptors.
+ * depth nor width of the tree costs stack or descriptors. What somebody
+ * still writes into it goes, too, unless they never let up.
  */
 int fs_remove_tree(int dirfd, const char *path, struct skiff_error *err);
 

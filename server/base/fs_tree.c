@@ -28,6 +28,7 @@
 #include "base/strv.h"
 
 #define BATCH_MAX 2048
+#define REMOVALS_MAX 100
 
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
 
@@ -47,6 +48,7 @@ struct walk {
 	size_t n;
 	size_t cap;
 	bool is_removal;
+	bool is_refilled; /* what was emptied is not empty */
 	uint64_t bytes;
 	uint64_t inodes;
 };
@@ -194,8 +196,10 @@ leave(struct walk *walk, struct skiff_error *err)
 		return err_set(err, SKIFF_UNAVAILABLE,
 			       "%s was moved away meanwhile", name);
 	if (walk->is_removal && unlinkat(fd, name, AT_REMOVEDIR) < 0 &&
-	    errno != ENOENT)
+	    errno != ENOENT) {
+		walk->is_refilled = errno == ENOTEMPTY;
 		return err_errno(err, errno, "rmdir %s", name);
+	}
 	return 0;
 }
 
@@ -285,8 +289,9 @@ fs_list(int dirfd, const char *path, struct strv *names,
 	return 0;
 }
 
-int
-fs_remove_tree(int dirfd, const char *path, struct skiff_error *err)
+static int
+remove_once(int dirfd, const char *path, bool *ret_is_refilled,
+	    struct skiff_error *err)
 {
 	CLEANUP(walk_done) struct walk walk = { .fd = -1, .is_removal = true };
 	struct stat st;
@@ -297,12 +302,30 @@ fs_remove_tree(int dirfd, const char *path, struct skiff_error *err)
 		return err_errno(err, errno, "stat %s", path);
 	}
 	walk.device = st.st_dev;
-	if (S_ISDIR(st.st_mode) && walk_tree(&walk, dirfd, path, err) < 0)
+	if (S_ISDIR(st.st_mode) && walk_tree(&walk, dirfd, path, err) < 0) {
+		*ret_is_refilled = walk.is_refilled;
 		return err_wrap(err, "%s", path);
+	}
 	if (unlinkat(dirfd, path, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0 &&
-	    errno != ENOENT)
+	    errno != ENOENT) {
+		*ret_is_refilled = errno == ENOTEMPTY;
 		return err_errno(err, errno, "remove %s", path);
+	}
 	return 0;
+}
+
+int
+fs_remove_tree(int dirfd, const char *path, struct skiff_error *err)
+{
+	for (int i = 1;; i++) {
+		bool is_refilled = false;
+
+		if (remove_once(dirfd, path, &is_refilled, err) == 0)
+			return 0;
+		if (!is_refilled || i == REMOVALS_MAX)
+			return -1;
+		*err = (struct skiff_error)ERROR_INIT;
+	}
 }
 
 int

@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -17,6 +20,8 @@
 #define WIDTH 5000
 
 static int scratch_fd;
+static atomic_int n_written;
+static atomic_bool is_over;
 
 static bool
 exists(const char *path)
@@ -143,11 +148,54 @@ a_file_with_two_names_counts_once_at_most(void)
 	CHECK(fs_remove_tree(scratch_fd, "links", &err) == 0);
 }
 
+/* Makes files in a directory until that is gone or all is over. */
+static void *
+fill(void *arg)
+{
+	int fd;
+
+	(void)arg;
+	do {
+		char name[64];
+
+		(void)snprintf(name, sizeof(name), "written/sub/%d",
+			       atomic_fetch_add(&n_written, 1));
+		fd = openat(scratch_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC,
+			    0600);
+		if (fd >= 0)
+			(void)close(fd);
+	} while (fd >= 0 && !atomic_load(&is_over));
+	return NULL;
+}
+
+static void
+what_is_still_written_is_removed_too(void)
+{
+	struct skiff_error err = ERROR_INIT;
+	pthread_t writer;
+
+	for (int i = 0; i < 5 && tap_is_ok; i++) {
+		atomic_store(&n_written, 0);
+		atomic_store(&is_over, false);
+		CHECK(mkdirat(scratch_fd, "written", 0700) == 0);
+		CHECK(mkdirat(scratch_fd, "written/sub", 0700) == 0);
+		CHECK(pthread_create(&writer, NULL, fill, NULL) == 0);
+		while (atomic_load(&n_written) < 10)
+			(void)sched_yield();
+		CHECK(fs_remove_tree(scratch_fd, "written", &err) == 0);
+		CHECK_STR(err.text, "");
+		atomic_store(&is_over, true);
+		CHECK(pthread_join(writer, NULL) == 0);
+		CHECK(!exists("written"));
+	}
+}
+
 static const struct tap_test tests[] = {
 	TEST(a_deep_tree_is_measured_and_removed_with_few_descriptors),
 	TEST(a_wide_tree_takes_several_batches),
 	TEST(links_are_removed_not_followed),
 	TEST(a_file_with_two_names_counts_once_at_most),
+	TEST(what_is_still_written_is_removed_too),
 };
 
 int
