@@ -345,7 +345,7 @@ def init_mounts_and_sysctls_work():
     text = output(
         s, ["sh", "-c", "cat /proc/1/comm /proc/sys/kernel/msgmax "
             "/proc/sys/net/ipv4/ip_unprivileged_port_start; touch /t/x && "
-            "stat -c %u /t /t/x; touch /x || echo read-only"], init=True,
+            "stat -c %u /t /t/x; touch /x 2>&1 || echo read-only"], init=True,
         read_only=True, sysctls={
             "net.ipv4.ip_unprivileged_port_start": "80",
             "kernel.msgmax": "4000"},
