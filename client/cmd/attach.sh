@@ -56,7 +56,7 @@ cmd_attach()
 	session_redraw
 	session_feed
 	session_wait
-	[ ! -e "$tmp/detached" ] || return 0
+	[ -z "$left" ] || return "$left"
 	session_status
 	return "$status"
 }

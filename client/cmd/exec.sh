@@ -44,9 +44,9 @@ cmd_exec()
 	session_follow 0
 	session_feed
 	session_wait
-	if [ -e "$tmp/detached" ]; then
+	if [ -n "$left" ]; then
 		later http_curl "$session" -X DELETE
-		return 0
+		return "$left"
 	fi
 	session_status
 	session_close

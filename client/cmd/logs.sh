@@ -19,6 +19,7 @@ HELP
 
 cmd_logs()
 {
+	. "$SKIFF_CLIENT/lib/output.sh"
 	query='' when='' id=''
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -92,23 +93,34 @@ since()
 # each to its own, or in one piece and so in order where both are the same.
 follow_output()
 {
-	if [ "$(readlink /proc/self/fd/1 2>/dev/null)" = \
-	    "$(readlink /proc/self/fd/2 2>/dev/null)" ]; then
-		output_stream "$1" "$2"
-		wait "$!"
+	if is_one_output; then
+		output_stream both "$1" "$2"
+		output_end both "$!"
 		return
 	fi
-	stream_status=0
-	output_stream "$1" "stream=stderr&$2" >&2
+	output_stream stderr "$1" "stream=stderr&$2" >&2
 	stderr_pid=$!
-	output_stream "$1" "stream=stdout&$2"
-	wait "$!" || stream_status=$?
-	wait "$stderr_pid" || stream_status=$?
-	return $stream_status
+	output_stream stdout "$1" "stream=stdout&$2"
+	output_end stdout "$!"
+	output_end stderr "$stderr_pid"
 }
 
+# output_stream NAME ENCODED-ID QUERY
 output_stream()
 {
-	http_begin "$namespace_path/tasks/$1/logs?$2" -N -f \
-	    -H 'Accept: text/plain'
+	http_begin "$namespace_path/tasks/$2/logs?$3" -N -f \
+	    --stderr "$tmp/curl.$1" -H 'Accept: text/plain'
+}
+
+# output_end NAME PID: ends the client when not all of it came.
+output_end()
+{
+	left=0
+	wait "$2" || left=$?
+	case $left in
+	0) return ;;
+	23) unwritten ;;
+	*) cat "$tmp/curl.$1" >&2 ;;
+	esac
+	leave "$left"
 }

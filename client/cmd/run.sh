@@ -56,9 +56,9 @@ cmd_run()
 	http_try POST "$session/start" || run_fail
 	session_feed
 	session_wait
-	if [ -e "$tmp/detached" ]; then
+	if [ -n "$left" ]; then
 		[ -z "$remove" ] || remove_later
-		return 0
+		return "$left"
 	fi
 	session_status
 	session_close

@@ -75,7 +75,7 @@ start_attached()
 	session_follow "$offset"
 	session_feed
 	session_wait
-	[ ! -e "$tmp/detached" ] || return 0
+	[ -z "$left" ] || return "$left"
 	session_status
 	return "$status"
 }

@@ -41,12 +41,11 @@ run_child()
 }
 
 # session_follow QUERY: shows the output from $offset on: each stream to its
-# own, or in one piece and so in order where both are the same.
+# own, or in one piece and so in order where both are the same. The first of
+# $followers is that of stdout.
 session_follow()
 {
-	if [ -n "$session_terminal" ] ||
-	    [ "$(readlink /proc/self/fd/1 2>/dev/null)" = \
-		"$(readlink /proc/self/fd/2 2>/dev/null)" ]; then
+	if [ -n "$session_terminal" ] || is_one_output; then
 		(follow_stream both "$1") &
 		followers=$!
 		return
@@ -54,7 +53,7 @@ session_follow()
 	(follow_stream stderr "$1" >&2) &
 	followers=$!
 	(follow_stream stdout "$1") &
-	followers="$followers $!"
+	followers="$! $followers"
 }
 
 # follow_stream STREAM OFFSET: until the process has ended. A daemon that

@@ -14,6 +14,7 @@
 . "$SKIFF_CLIENT/lib/follow.sh"
 . "$SKIFF_CLIENT/lib/tty.sh"
 . "$SKIFF_CLIENT/lib/keys.sh"
+. "$SKIFF_CLIENT/lib/output.sh"
 
 passed_signals='HUP INT QUIT ALRM TERM USR1 USR2'
 followers='' session_terminal=''
@@ -140,22 +141,31 @@ session_feed()
 	fi
 }
 
-# session_wait: until all output is here, or the detach keys were typed.
+# session_wait: until all output is here, or the client leaves the process
+# alone, with the exit status $left: when the detach keys were typed, or its
+# output cannot be written (23).
 session_wait()
 {
-	follow_failed=0
-	for pid in $followers; do
+	follow_failed=0 left=
+	await "${followers%% *}" || follow_failed=$awaited
+	if [ "$follow_failed" = 23 ]; then
+		session_close
+		unwritten
+		return
+	fi
+	for pid in ${followers#"${followers%% *}"}; do
 		await "$pid" || follow_failed=$awaited
 	done
 	followers=
 	if [ -e "$tmp/detached" ]; then
 		session_close
+		left=0
 		[ -z "$session_terminal" ] || echo >&2
 		echo "skiff: detached" >&2
 		return
 	fi
 	case $follow_failed in
-	0 | 23) ;; # 23: nobody reads it
+	0 | 23) ;;
 	22) # The daemon says why.
 		session_close
 		http GET "$session/output?offset=0"
@@ -205,7 +215,10 @@ later()
 {
 	(
 		trap '' HUP INT QUIT TERM
-		when_ended "$@" </dev/null >/dev/null 2>&1 3<&- 9<&- &
+		# Not at the call of the function: what a shell puts by then
+		# is held, and who reads this client's output would wait.
+		exec </dev/null >/dev/null 2>&1 3<&- 9<&-
+		when_ended "$@" &
 	)
 }
 

@@ -143,6 +143,49 @@ exec 8>&-
 is "an input that is not read to its end" \
     "$(yes | skiff run -i --rm "$ref" head -n 1)" y
 
+id=$(skiff run -d --rm "$ref" sleep 1000)
+is "who reads the id of -d --rm has it while it runs" "$(skiff ps -q)" "$id"
+ok "kill" skiff kill "$id"
+ok "of that nothing stays" until_true 30 \
+    sh -c "! '$SKIFF_SRC/client/skiff' ps -aq | grep -q ."
+
+# shellcheck disable=SC2317 # until_true calls it
+says()
+{
+	skiff logs "$1" 2>&1 | grep -q "$2"
+}
+
+# Two pipes: what lies in both at the same time has no order.
+skiff run -d --name turns "$ref" sh -c 'mkfifo /go; echo 1; read x </go
+    echo 2 >&2; read x </go; echo 3; sleep 1000' >/dev/null
+for n in 1 2 3; do
+	until_true 30 says turns "$n"
+	[ $n = 3 ] || skiff exec turns sh -c 'echo >/go'
+done
+is "what is written to one place is shown in its order" \
+    "$(skiff logs turns 2>&1 | tr -d '\n')" 123
+ok "rm" skiff rm -f turns
+
+skiff run -d --name long "$ref" sh -c "while sleep 0.05; do echo x; done" \
+    >/dev/null
+for way in "logs -f long" "attach long" "run --rm --name unread $ref yes"; do
+	# shellcheck disable=SC2086 # several words
+	set -- $way
+	{
+		skiff "$@" 2>"$scratch/err"
+		echo "status $?" >"$scratch/status"
+	} | head -n 1 >/dev/null
+	is "$1: it ends when nobody reads it, and says nothing" \
+	    "$(cat "$scratch/status" "$scratch/err")" "status 141"
+	[ "$1" != run ] || skiff kill unread >/dev/null
+	[ "$1" != run ] || set -- run --rm "$ref" yes
+	output=$(skiff "$@" 2>&1 >/dev/full)
+	is "$1: it ends when the disk is full, and says so" "$? $output" \
+	    "1 skiff: the output cannot be written"
+done
+skiff kill "$(skiff ps -lq)" >/dev/null
+ok "what it was attached to runs on" skiff rm -f long
+
 output=$(skiff run --rm "$ref" /no/such/program 2>&1)
 is "a program that is not there: status 127" $? 127
 like "runc's words" "$output" '^skiff: .*/no/such/program'
