@@ -15,8 +15,8 @@ dist_clientlib_DATA = \
 	%D%/lib/http.sh \
 	%D%/lib/keys.sh \
 	%D%/lib/operation.sh \
-	%D%/lib/output.sh \
 	%D%/lib/options.sh \
+	%D%/lib/output.sh \
 	%D%/lib/progress.jq \
 	%D%/lib/refused.sh \
 	%D%/lib/session.sh \

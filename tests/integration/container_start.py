@@ -2,17 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """POST N/containers?start=true: made and started, all or nothing."""
 from skifftest import *
+from lib_tasks import picture_at_rest
 
 needs("root", "runc", "skopeo", "docker-registry")
 
 N = "/v1/namespaces/default"
 START = N + "/containers?start=true"
-
-
-def picture(s):
-    s.run("first", image(s), ["true"])
-    gone(s, "first")
-    return s.picture()
 
 
 def gone(s, name):
@@ -30,7 +25,7 @@ def wish(s, **wishes):
 @test
 def one_request_makes_and_starts():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     start = s.revision()
     answer = s.post(START, wish(s, id="one", labels={"a": "b"}), expect=201)
     equal(answer.headers["Location"], N + "/containers/one")
@@ -55,7 +50,7 @@ def one_request_makes_and_starts():
 @test
 def what_cannot_be_started_is_not_there_either():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     for wishes, reason in (
             ({"args": ["/no/such/program"]}, "executable_not_found"),
             ({"mounts": [{"type": "bind", "source": "/no/such/source",
@@ -72,7 +67,7 @@ def what_cannot_be_started_is_not_there_either():
 @test
 def a_daemon_that_dies_in_it_leaves_all_or_nothing():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     for point, is_whole in (("container.committed=crash", False),
                             ("task.shim_spawn.after=crash", False),
                             ("task.row.after=crash", False),
@@ -94,7 +89,7 @@ def a_daemon_that_dies_in_it_leaves_all_or_nothing():
         if there[0] == 200:
             equal(s.get(N + "/tasks/half").json["state"], "running")
             gone(s, "half")
-    equal(differences(before, picture(s)), [])
+    equal(differences(before, picture_at_rest(s)), [])
 
 
 @test

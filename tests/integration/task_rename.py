@@ -2,18 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """POST N/containers/{id}/rename of a container that has a task."""
 from skifftest import *
+from lib_tasks import picture_at_rest
 
 needs("root", "runc", "skopeo", "docker-registry")
 
 N = "/v1/namespaces/default"
 SAYS = ["sh", "-c", "echo said; exit 3"]
 STAYS = ["sh", "-c", "echo up; exec sleep 1000"]
-
-
-def picture(s):
-    s.run("first", image(s), ["true"])
-    gone(s, "first")
-    return s.picture()
 
 
 def gone(s, *names):
@@ -45,7 +40,7 @@ def ended(s, name):
 @test
 def a_stopped_task_goes_by_the_new_id_with_its_log_and_its_exit():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     was = ended(s, "old")
     at = s.revision()
     equal(rename(s, "old", "new")["id"], "new")
@@ -67,7 +62,7 @@ def a_stopped_task_goes_by_the_new_id_with_its_log_and_its_exit():
 @test
 def both_ids_run_and_end_and_neither_knows_of_the_other():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     ended(s, "old")
     rename(s, "old", "new")
     s.run("old", image(s), STAYS)
@@ -125,7 +120,7 @@ def an_id_that_somebody_has_is_refused_and_nothing_changes():
 @test
 def a_daemon_that_dies_in_it_leaves_the_task_by_one_of_the_ids():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     for point, name in (("task.rename.noted", "old"),
                         ("task.rename.committed", "new")):
         ended(s, "old")
@@ -149,7 +144,7 @@ def a_daemon_that_dies_in_it_leaves_the_task_by_one_of_the_ids():
 @test
 def what_fails_in_it_is_as_before_or_mended_by_the_next_daemon():
     s = the_daemon()
-    before = picture(s)
+    before = picture_at_rest(s)
     was = ended(s, "old")
     s.restart(env={"SKIFF_FAILPOINTS": "task.rename.noted=1*error(EIO);"
                                        "task.rename.committed=error(EIO)"})

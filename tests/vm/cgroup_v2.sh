@@ -15,7 +15,7 @@ cd "$here/../integration"
 # not.
 "$here/../get_criu" "${SKIFF_BUILD:?}/tests/criu" >/dev/null || :
 
-exec "$here/run" --prefix "cgroup v2: " --seconds 900 \
+exec "$here/run" --prefix "cgroup v2: " --seconds 1800 \
     "$here/only_cgroup_v2.sh" \
     checkpoint.py \
 	it_ends_after_the_checkpoint_and_goes_on_where_it_was \
