@@ -18,6 +18,7 @@ WARM_UP = 3
 SETTLE = 0.03  # what the turn before left is not this one's
 AT_ONCE = 8
 MANY = int(os.environ.get("MANY", "100"))
+ROUNDS = 5
 SLEEPER = ["sleep", "100000"]
 
 
@@ -133,7 +134,7 @@ def many_at_once(d, runtime):
         create_start(connections.http, name, d.image, SLEEPER, runtime)
 
     rates = ([], [])
-    for _ in range(3):
+    for _ in range(ROUNDS):
         names = ["c%d" % i for i in range(MANY)]
         rates[0].append(MANY / at_once([lambda n=n: skiff(n)
                                         for n in names]))
