@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -148,10 +149,14 @@ a_file_with_two_names_counts_once_at_most(void)
 	CHECK(fs_remove_tree(scratch_fd, "links", &err) == 0);
 }
 
-/* Makes files in a directory until that is gone or all is over. */
+/*
+ * Makes files in a directory until that is gone or all is over, with pauses
+ * in which a removal finds it empty.
+ */
 static void *
 fill(void *arg)
 {
+	const struct timespec pause = { .tv_nsec = 50000 };
 	int fd;
 
 	(void)arg;
@@ -164,6 +169,7 @@ fill(void *arg)
 			    0600);
 		if (fd >= 0)
 			(void)close(fd);
+		(void)nanosleep(&pause, NULL);
 	} while (fd >= 0 && !atomic_load(&is_over));
 	return NULL;
 }
@@ -174,7 +180,7 @@ what_is_still_written_is_removed_too(void)
 	struct skiff_error err = ERROR_INIT;
 	pthread_t writer;
 
-	for (int i = 0; i < 5 && tap_is_ok; i++) {
+	for (int i = 0; i < 50 && tap_is_ok; i++) {
 		atomic_store(&n_written, 0);
 		atomic_store(&is_over, false);
 		CHECK(mkdirat(scratch_fd, "written", 0700) == 0);
