@@ -123,10 +123,10 @@ int task_create(struct tasks *tasks, const struct task_wishes *wishes,
 /*
  * Another id for a container, and for its task when it has one, which must
  * have ended (SKIFF_FAILED_PRECONDITION, reason "task_state") and goes by
- * the new id with its log and exit status. rename->take_task is ours. Gives
- * beside that what container_rename() does.
+ * the new id with its log and exit status. Gives beside that what
+ * container_rename() does, whose rename->take_task is not the caller's here.
  */
-int task_rename(struct tasks *tasks, struct container_rename *rename,
+int task_rename(struct tasks *tasks, const struct container_rename *rename,
 		struct container_made *ret, struct skiff_error *err);
 
 /* The steps: a state that forbids one is SKIFF_FAILED_PRECONDITION. */

@@ -184,18 +184,19 @@ claim_name(struct tasks *tasks, const char *ns, const char *id,
 }
 
 static int
-rename_task(struct task *task, struct container_rename *rename,
+rename_task(struct task *task, const struct container_rename *rename,
 	    struct container_made *ret, struct skiff_error *err)
 {
 	struct renaming renaming = { task, rename->new_id, NULL };
+	struct container_rename both = *rename;
 	CLEANUP(task_unrefp)
 	struct task *renamed =
 	    claim_name(task->tasks, task->ns, rename->new_id, err);
 	int r;
 
-	rename->take_task = rename_record;
-	rename->arg = &renaming;
-	r = renamed ? rename_step(task, rename, ret, err) : -1;
+	both.take_task = rename_record;
+	both.arg = &renaming;
+	r = renamed ? rename_step(task, &both, ret, err) : -1;
 	if (r == 0)
 		let_go(task, renamed);
 	task_end_step(task);
@@ -208,7 +209,7 @@ rename_task(struct task *task, struct container_rename *rename,
 }
 
 int
-task_rename(struct tasks *tasks, struct container_rename *rename,
+task_rename(struct tasks *tasks, const struct container_rename *rename,
 	    struct container_made *ret, struct skiff_error *err)
 {
 	struct skiff_error none = ERROR_INIT;
