@@ -50,11 +50,18 @@ def what_a_killed_shim_leaves_is_taken_down():
             t.call("cleanup")
 
 
+def comm(pid):
+    with open("/proc/%d/comm" % pid) as f:
+        return f.read().strip()
+
+
 @test
 def cleanup_takes_down_a_living_shim_and_a_paused_container():
     with Task("sleep", "1000") as t:
         t.spawn()
         t.call("start")
+        # In the midst of execve(2) the runtime's threads do not freeze.
+        until(lambda: comm(t.made["init"]) == "sleep", "its program")
         freeze(t.made["init"], True)
         until(lambda: is_frozen(t.made["init"]), "frozen")
         t.call("cleanup")

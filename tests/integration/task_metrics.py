@@ -45,9 +45,10 @@ def a_created_and_a_paused_task_have_figures_and_a_stopped_one_has_none():
     s.post(N + "/tasks", {"container": "idle"}, expect=201)
     check("percent" not in metrics(s, "idle")["cpu"])
     s.post(task("idle", "/start"))
-    s.post(task("idle", "/pause"))
-    # A figure may be a second old, and of the runtime's threads yet.
+    # Not in the midst of execve(2): the runtime's threads would stay.
     until(lambda: metrics(s, "idle")["pids"]["current"] == 1, "one thread")
+    s.post(task("idle", "/pause"))
+    equal(metrics(s, "idle")["pids"]["current"], 1)
     s.post(task("idle", "/stop"), {"timeout": 0})
     problem = s.get(task("idle", "/metrics"), expect=409).json
     equal((problem["code"], problem["state"]),
