@@ -151,7 +151,7 @@ check_body(const struct updating *updating, struct skiff_error *err)
 		check_fields(updating);
 	if (update->kind == UPDATE_MASK)
 		check_mask(updating);
-	/* Only those that come; the daemon's own may be there already. */
+	/* Of a patch only those that come. */
 	if (labels && update->kind == UPDATE_REPLACE)
 		labels_check(labels, "/labels", updating->faults);
 	else if (labels)
@@ -216,21 +216,6 @@ replaced(const struct updating *updating)
 	if (!json_object_get(runtime, "name"))
 		(void)json_object_set(runtime, "name", (json_t *)name);
 	return after;
-}
-
-/* Labels of the daemon's own are not a client's to drop. */
-static void
-keep_own_labels(struct updating *updating)
-{
-	const json_t *labels = json_object_get(updating->before, "labels");
-	const char *key;
-	json_t *value;
-
-	json_object_foreach ((json_t *)labels, key, value)
-		if (strncmp(key, "skiff.", strlen("skiff.")) == 0)
-			(void)json_object_set(inner_object(updating->after,
-							   "labels"),
-					      key, value);
 }
 
 static void
@@ -565,7 +550,6 @@ try_update(struct updating *updating, struct container_made *ret,
 			 err) < 0)
 		return -1;
 	make_after(updating);
-	keep_own_labels(updating);
 	if (settle(updating, err) < 0 ||
 	    (differs(updating, "spec") &&
 	     container_ids_need(updating->context,

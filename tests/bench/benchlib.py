@@ -102,7 +102,7 @@ def own_disk():
     """The scratch directory on a new ext4 with a journal, as people have it.
 
     Without one, the kernel gives no inode that was deleted within the last
-    40 s and walks by them all each time it makes a file: who makes more
+    minutes and walks by them all each time it makes a file: who makes more
     files waits for what earlier turns have deleted."""
     place = tempfile.mkdtemp(prefix="skt.", dir="/tmp")
     image = place + "/disk"
