@@ -9,9 +9,11 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "handlers/access.h"
 #include "handlers/common.h"
 #include "handlers/operations.h"
 #include "runtime/checkpoint/checkpoint.h"
+#include "runtime/spec/admin_wishes.h"
 
 int
 tasks_checkpoint(struct request *request, void *context, struct response **ret,
@@ -26,7 +28,10 @@ tasks_checkpoint(struct request *request, void *context, struct response **ret,
 	    request_query_bool(request, "wait", false, &begun.want_wait, err) <
 		0 ||
 	    (request_has_body(request) &&
-	     request_json(request, &body, err) < 0))
+	     request_json(request, &body, err) < 0) ||
+	    (!request_is_admins(request) &&
+	     admin_wishes_refuse_checkpoint(body, request_faults(request),
+					    err) < 0))
 		return -1;
 	begun.ns = ref.ns;
 	if (task_checkpoint(services->tasks, services->transfers, ref.ns,

@@ -65,29 +65,36 @@ answer_record(struct services *services, const struct record_ref *ref,
 }
 
 int
-answer_list(struct request *request, enum record_kind kind, const char *ns,
-	    const char *prefix, struct response **ret, struct skiff_error *err,
-	    struct services *services)
+answer_page(struct request *request, enum record_kind kind, const char *ns,
+	    struct list_options *options, struct response **ret,
+	    struct skiff_error *err, struct services *services)
 {
 	CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
-	struct list_options options = {
-		.prefix = prefix,
-		.cursor = request_query(request, "cursor"),
-	};
 	size_t len;
 
+	options->cursor = request_query(request, "cursor");
 	if (request_query_u64(request, "limit", LIST_LIMIT_MAX,
-			      LIST_LIMIT_DEFAULT, &options.limit, err) < 0)
+			      LIST_LIMIT_DEFAULT, &options->limit, err) < 0)
 		return -1;
-	if (options.limit == 0)
+	if (options->limit == 0)
 		return err_set(err, SKIFF_INVALID_ARGUMENT,
 			       "limit must be between 1 and %d",
 			       LIST_LIMIT_MAX);
-	if (record_list(services->db, kind, ns, &options, &out, err) < 0)
+	if (record_list(services->db, kind, ns, options, &out, err) < 0)
 		return -1;
 	len = out.len;
 	*ret = response_json_text(200, strbuf_steal(&out), len);
 	return 0;
+}
+
+int
+answer_list(struct request *request, enum record_kind kind, const char *ns,
+	    const char *prefix, struct response **ret, struct skiff_error *err,
+	    struct services *services)
+{
+	struct list_options options = { .prefix = prefix };
+
+	return answer_page(request, kind, ns, &options, ret, err, services);
 }
 
 int

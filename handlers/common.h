@@ -48,6 +48,11 @@ int answer_list(struct request *request, enum record_kind kind, const char *ns,
 		const char *prefix, struct response **ret,
 		struct skiff_error *err, struct services *services);
 
+/* The same of options; limit and cursor are filled in. */
+int answer_page(struct request *request, enum record_kind kind, const char *ns,
+		struct list_options *options, struct response **ret,
+		struct skiff_error *err, struct services *services);
+
 /*
  * PATCH of an object whose labels alone may change: the body is
  * {"labels": {…}}, merged (RFC 7396). If-Match is honoured.

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "handlers/access.h"
 #include "handlers/common.h"
 #include "runtime/checkpoint/container.h"
 #include "runtime/container.h"
@@ -143,6 +144,7 @@ containers_create(struct request *request, void *context, struct response **ret,
 	    request_json(request, &body, err) < 0)
 		return -1;
 	wanted.body = body;
+	wanted.is_by_admin = request_is_admins(request);
 	/* A plan of what would be started is one of what would be made. */
 	wanted.will_start = wanted.will_start && !wanted.is_dry;
 	task.ns = wanted.ns;
@@ -222,6 +224,7 @@ answer_update(struct request *request, void *context, enum update_kind kind,
 	update.ns = ref.ns;
 	update.id = ref.key;
 	update.body = body;
+	update.is_by_admin = request_is_admins(request);
 	if (container_update(&containers, &update, request_faults(request),
 			     &made, err) < 0)
 		return -1;

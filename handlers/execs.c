@@ -13,9 +13,11 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "handlers/access.h"
 #include "handlers/common.h"
 #include "handlers/exec_run.h"
 #include "handlers/settling.h"
+#include "runtime/spec/admin_wishes.h"
 #include "runtime/spec/process.h"
 #include "runtime/task_exec.h"
 
@@ -100,7 +102,11 @@ take_wishes(struct request *request, struct exec_wishes *wishes,
 	exec_wishes_decode(body, wishes, faults);
 	if (wishes->labels)
 		labels_check(wishes->labels, "/labels", faults);
-	return check_faults(request, err);
+	if (check_faults(request, err) < 0)
+		return -1;
+	return request_is_admins(request)
+		   ? 0
+		   : admin_wishes_refuse_exec(wishes, faults, err);
 }
 
 static int

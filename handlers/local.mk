@@ -3,6 +3,7 @@ noinst_LIBRARIES += libhandlers.a
 libhandlers_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 	-DSKIFF_REVISION='"$(SKIFF_REVISION)"'
 libhandlers_a_SOURCES = \
+	%D%/access.c %D%/access.h \
 	%D%/attach.c \
 	%D%/common.c %D%/common.h \
 	%D%/containers.c \

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "handlers/access.h"
 #include "handlers/common.h"
 #include "runtime/task.h"
 #include "store/namespace.h"
@@ -29,12 +30,33 @@ namespace_ref(const char *name)
 	return (struct record_ref){ RECORD_NAMESPACE, "", name };
 }
 
+struct asker {
+	const struct access *access;
+	uint64_t rights;
+};
+
+static bool
+is_granted(void *arg, const char *key)
+{
+	const struct asker *asker = arg;
+
+	return access_has_namespace(asker->access, asker->rights, key);
+}
+
+/* A user sees his own. */
 int
 namespaces_list(struct request *request, void *context, struct response **ret,
 		struct skiff_error *err)
 {
-	return answer_list(request, RECORD_NAMESPACE, "", NULL, ret, err,
-			   context);
+	struct services *services = context;
+	struct asker asker = { services->access,
+			       request_peer(request)->rights };
+	struct list_options options = { .keep_arg = &asker };
+
+	if (!request_is_admins(request))
+		options.keep = is_granted;
+	return answer_page(request, RECORD_NAMESPACE, "", &options, ret, err,
+			   services);
 }
 
 static int
@@ -51,7 +73,9 @@ create(struct request *request, struct services *services,
 		return -1;
 	if (id_check("namespace", body->name, err) < 0)
 		return err_field(err, "/name");
-	if (namespace_create(services->db, body->name, body->labels, &doc,
+	if (access_check_namespace(services->access, request, body->name, err) <
+		0 ||
+	    namespace_create(services->db, body->name, body->labels, &doc,
 			     &revision, err) < 0)
 		return -1;
 	*ret = created_response(request, doc, revision, body->name);

@@ -26,6 +26,13 @@
 		.method = (m), .pattern = (path), .operation_id = (id),        \
 		.kind = (where), .query = (keys), .handler = (fn)              \
 	}
+/* Of no namespace, and nothing in it that is not everybody's to read. */
+#define COMMON_ROW(path, id, where, keys, fn)                                  \
+	{                                                                      \
+		.method = HTTP_GET, .pattern = (path), .operation_id = (id),   \
+		.kind = (where), .flags = ROUTE_COMMON, .query = (keys),       \
+		.handler = (fn)                                                \
+	}
 #define PUBLIC_ROW(path, id, fn)                                               \
 	{                                                                      \
 		.method = HTTP_GET, .pattern = (path), .operation_id = (id),   \
@@ -39,27 +46,32 @@ static const struct route routes[] = {
 	PUBLIC_ROW("/openapi.json", "openapi", system_openapi),
 	PUBLIC_ROW("/v1/version", "version", system_version),
 
-	ROW(HTTP_GET, "/v1/plugins", "plugins_list", ROUTE_WORKER,
-	    "type status filter*", plugins_list),
+	COMMON_ROW("/v1/plugins", "plugins_list", ROUTE_WORKER,
+		   "type status filter*", plugins_list),
 	/* It may ask a runtime for its features. */
-	ROW(HTTP_GET, "/v1/plugins/{type}/{id}", "plugins_get", ROUTE_SLOW,
-	    NULL, plugins_get),
+	COMMON_ROW("/v1/plugins/{type}/{id}", "plugins_get", ROUTE_SLOW, NULL,
+		   plugins_get),
 
-	ROW(HTTP_GET, "/v1/images", "images_without_namespace", ROUTE_INLINE,
-	    NULL, system_namespace_missing),
-	ROW(HTTP_GET, "/v1/content", "content_without_namespace", ROUTE_INLINE,
-	    NULL, system_namespace_missing),
-	ROW(HTTP_GET, "/v1/snapshots", "snapshots_without_namespace",
-	    ROUTE_INLINE, NULL, system_namespace_missing),
-	ROW(HTTP_GET, "/v1/containers", "containers_without_namespace",
-	    ROUTE_INLINE, NULL, system_namespace_missing),
-	ROW(HTTP_GET, "/v1/tasks", "tasks_without_namespace", ROUTE_INLINE,
-	    NULL, system_namespace_missing),
+	COMMON_ROW("/v1/images", "images_without_namespace", ROUTE_INLINE, NULL,
+		   system_namespace_missing),
+	COMMON_ROW("/v1/content", "content_without_namespace", ROUTE_INLINE,
+		   NULL, system_namespace_missing),
+	COMMON_ROW("/v1/snapshots", "snapshots_without_namespace", ROUTE_INLINE,
+		   NULL, system_namespace_missing),
+	COMMON_ROW("/v1/containers", "containers_without_namespace",
+		   ROUTE_INLINE, NULL, system_namespace_missing),
+	COMMON_ROW("/v1/tasks", "tasks_without_namespace", ROUTE_INLINE, NULL,
+		   system_namespace_missing),
 
-	ROW(HTTP_GET, "/v1/namespaces", "namespaces_list", ROUTE_INLINE, PAGE,
-	    namespaces_list),
-	ROW(HTTP_POST, "/v1/namespaces", "namespaces_create", ROUTE_WORKER,
-	    NULL, namespaces_create),
+	/* The handlers of these two look at the names. */
+	COMMON_ROW("/v1/namespaces", "namespaces_list", ROUTE_INLINE, PAGE,
+		   namespaces_list),
+	{ .method = HTTP_POST,
+	  .pattern = "/v1/namespaces",
+	  .operation_id = "namespaces_create",
+	  .kind = ROUTE_WORKER,
+	  .flags = ROUTE_COMMON,
+	  .handler = namespaces_create },
 	ROW(HTTP_GET, NS, "namespaces_get", ROUTE_INLINE, NULL, namespaces_get),
 	ROW(HTTP_PATCH, NS, "namespaces_patch", ROUTE_WORKER, NULL,
 	    namespaces_patch),

@@ -5,6 +5,7 @@
  * What every handler works on: the long-lived objects of the daemon, made
  * and owned by server/daemon.c. The context of every route.
  */
+struct access;
 struct bus;
 struct content;
 struct db;
@@ -15,6 +16,7 @@ struct snapshots;
 struct tasks;
 
 struct services {
+	struct access *access;
 	struct bus *bus;
 	struct db *db;
 	struct content *content;

@@ -16,8 +16,10 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/strbuf.h"
+#include "handlers/access.h"
 #include "handlers/common.h"
 #include "handlers/settling.h"
+#include "runtime/spec/admin_wishes.h"
 #include "runtime/task.h"
 #include "runtime/task_stdio.h"
 
@@ -67,7 +69,10 @@ create(struct request *request, struct services *services,
 	int64_t revision;
 	char *doc;
 
-	if (check_faults(request, err) < 0)
+	if (check_faults(request, err) < 0 ||
+	    (!request_is_admins(request) &&
+	     admin_wishes_refuse_stdio(wishes->stdio, request_faults(request),
+				       err) < 0))
 		return -1;
 	if (id_check("container", wishes->id, err) < 0)
 		return err_field(err, "/container");

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "runtime/bundle.h"
+#include "runtime/bundle_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -169,8 +169,8 @@ write_generated(int bundle_fd, const struct bundle_request *request,
 
 /* --- mount points ----------------------------------------------------- */
 
-static bool
-is_bind(const json_t *mount)
+bool
+bundle_is_bind(const json_t *mount)
 {
 	json_t *option;
 	size_t i;
@@ -199,19 +199,24 @@ is_covered(const json_t *mounts, size_t i, const char *target)
 	return false;
 }
 
+int
+bundle_no_source(const char *source, struct skiff_error *err)
+{
+	(void)err_set(err, SKIFF_FAILED_PRECONDITION,
+		      "mount source %s: not found", source);
+	return err_reason(err, "mount_source_not_found");
+}
+
 static int
 stat_source(int bundle_fd, const char *source, bool *ret_is_dir,
 	    struct skiff_error *err)
 {
 	struct stat st;
 
-	if (fstatat(bundle_fd, source, &st, 0) < 0) {
-		if (errno != ENOENT && errno != ENOTDIR)
-			return err_errno(err, errno, "mount source %s", source);
-		(void)err_set(err, SKIFF_FAILED_PRECONDITION,
-			      "mount source %s: not found", source);
-		return err_reason(err, "mount_source_not_found");
-	}
+	if (fstatat(bundle_fd, source, &st, 0) < 0)
+		return errno == ENOENT || errno == ENOTDIR
+			   ? bundle_no_source(source, err)
+			   : err_errno(err, errno, "mount source %s", source);
 	*ret_is_dir = S_ISDIR(st.st_mode);
 	return 0;
 }
@@ -230,7 +235,7 @@ write_mountpoints(int task_fd, int bundle_fd, const json_t *spec,
 		const char *target = json_get_text(mount, "destination");
 		bool is_dir = true;
 
-		if (is_bind(mount) &&
+		if (bundle_is_bind(mount) &&
 		    stat_source(bundle_fd, json_get_text(mount, "source"),
 				&is_dir, err) < 0)
 			return -1;
@@ -330,15 +335,13 @@ write_container(int task_fd, const json_t *container, struct skiff_error *err)
 }
 
 static int
-fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
+write_bundle(int task_fd, int bundle_fd, const struct bundle_request *request,
+	     struct skiff_error *err)
 {
 	cleanup_free char *config = config_text(request);
-	cleanup_close int bundle_fd = -1;
 	struct spec_owner owner;
 
-	if (fs_open_dir(task_fd, SHIM_DIR_BUNDLE, /* create= */ true, 0700,
-			&bundle_fd, err) < 0 ||
-	    (spec_owner(spec_of(request), &owner) &&
+	if ((spec_owner(spec_of(request), &owner) &&
 	     bundle_open_way(request->run_dir, task_fd, &owner, err) < 0) ||
 	    fs_mkdir_all(bundle_fd, "rootfs", 0755, err) < 0 ||
 	    fs_mkdir_all(bundle_fd, "etc", 0755, err) < 0 ||
@@ -353,6 +356,21 @@ fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
 		return -1;
 	return fs_create_file(bundle_fd, "config.json", config, strlen(config),
 			      0600, err);
+}
+
+static int
+fill(int task_fd, const struct bundle_request *request, struct skiff_error *err)
+{
+	struct bundle_request held = *request;
+	cleanup_json json_t *container = NULL;
+	cleanup_close int bundle_fd = -1;
+
+	if (fs_open_dir(task_fd, SHIM_DIR_BUNDLE, /* create= */ true, 0700,
+			&bundle_fd, err) < 0 ||
+	    bundle_hold_binds(request, task_fd, bundle_fd, &container, err) < 0)
+		return -1;
+	held.container = container;
+	return write_bundle(task_fd, bundle_fd, &held, err);
 }
 
 /*

@@ -10,6 +10,7 @@
  *	bundle/rootfs/		where the shim mounts
  *	bundle/etc/		generated hosts, hostname, resolv.conf
  *	bundle/init		a link to skiff-init, where it is wished
+ *	bundle/binds/		places for binds below a bind root
  *	mounts, mountpoints	SHIM_PROTOCOL.md
  *	boot			the boot of the machine that it was made in
  *	container.json		the container's document, but for its spec
@@ -25,6 +26,7 @@
 #include "base/error.h"
 #include "runtime/shim_proto.h"
 
+struct host;
 struct mount;
 struct spec_owner;
 
@@ -37,6 +39,7 @@ struct bundle_request {
 	const char *task_dir;	 /* absolute; its parents are made, 0700 */
 	const char *run_dir;	 /* the same */
 	const json_t *container; /* its document, with the spec of this run */
+	const struct host *host; /* whose bind roots count */
 	const char *init_path;	 /* of skiff-init */
 	/* Of the mount namespace with the shared memory to take, or NULL. */
 	const char *shm_namespace;
@@ -54,6 +57,8 @@ struct bundle_request {
  * SKIFF_FAILED_PRECONDITION, reason "mount_source_not_found", names a bind
  * mount whose source is not there; reason "init_not_found": skiff-init is not;
  * reason "state_unreachable": the root of a user namespace cannot get there.
+ * SKIFF_PERMISSION_DENIED, reason "bind_not_allowed", of a restricted
+ * container.
  */
 int bundle_make(const struct bundle_request *request, struct skiff_error *err);
 

@@ -22,6 +22,7 @@
 #include "base/proc.h"
 #include "runtime/container_ids.h"
 #include "runtime/container_internal.h"
+#include "runtime/spec/admin_wishes.h"
 #include "runtime/spec/host.h"
 #include "store/container_use.h"
 #include "store/half_made.h"
@@ -61,20 +62,25 @@ check_runtime(const struct wishes *wishes, struct json_faults *faults)
 			   "no such program on this host");
 }
 
+/* What he may not ask for is told before the host is looked at for it. */
 static int
-decode(const json_t *body, const struct host *host, struct wishes *wishes,
-       const char **ret_snapshotter, struct json_faults *faults,
-       struct skiff_error *err)
+decode(const struct container_request *request, const struct host *host,
+       struct wishes *wishes, const char **ret_snapshotter,
+       struct json_faults *faults, struct skiff_error *err)
 {
 	struct skiff_error fault = ERROR_INIT;
 
 	*ret_snapshotter = SNAPSHOTTER_DEFAULT;
-	wishes_decode(body, wishes, faults);
+	wishes_decode(request->body, wishes, faults);
 	if (wishes->labels)
 		labels_check(wishes->labels, "/labels", faults);
 	if (wishes->snapshotter &&
 	    snapshotter_check(wishes->snapshotter, ret_snapshotter, &fault) < 0)
 		json_fault(faults, "/snapshotter", "%s", fault.text);
+	if (!request->is_by_admin &&
+	    (json_faults_to_error(faults, err) < 0 ||
+	     admin_wishes_refuse(wishes, host, faults, err) < 0))
+		return -1;
 	check_runtime(wishes, faults);
 	wishes_check_host(wishes, host, faults);
 	making_check_spec(wishes, host, faults);
@@ -94,14 +100,15 @@ runtime_name(const struct making *making)
 
 /* The body as it was given, with what was resolved. */
 static json_t *
-make_object(const struct creation *creation, const json_t *body)
+make_object(const struct creation *creation,
+	    const struct container_request *request)
 {
 	const struct making *making = &creation->making;
 	const struct wishes *wishes = making->wishes;
 	json_t *object = json_object();
 
 	json_set_text(object, "id", making->id);
-	(void)json_object_update_missing(object, (json_t *)body);
+	(void)json_object_update_missing(object, (json_t *)request->body);
 	if (making->image) {
 		json_set_text(object, "image_digest",
 			      making->image->target.text);
@@ -118,6 +125,8 @@ make_object(const struct creation *creation, const json_t *body)
 	json_set_text(object, "spec_origin",
 		      wishes->spec ? ORIGIN_CLIENT : ORIGIN_WISHES);
 	(void)json_object_set(object, "spec", making->spec);
+	if (!request->is_by_admin)
+		json_set_bool(object, CONTAINER_RESTRICTED, true);
 	return object;
 }
 
@@ -253,7 +262,7 @@ try_dry(struct creation *creation, struct skiff_error *err)
 }
 
 static int
-try_create(struct creation *creation, const json_t *body, bool is_dry,
+try_create(struct creation *creation, const struct container_request *request,
 	   struct container_made *ret, struct skiff_error *err)
 {
 	struct making *making = &creation->making;
@@ -265,8 +274,9 @@ try_create(struct creation *creation, const json_t *body, bool is_dry,
 		return -1;
 	if (own || making->image)
 		creation->key = xstrdup(own ? own : making->id);
-	creation->object = make_object(creation, body);
-	if ((is_dry ? try_dry(creation, err) : commit(creation, ret, err)) < 0)
+	creation->object = make_object(creation, request);
+	if ((request->is_dry ? try_dry(creation, err)
+			     : commit(creation, ret, err)) < 0)
 		return -1;
 	(void)snprintf(ret->id, sizeof(ret->id), "%s", making->id);
 	/* Who starts it looks at it once more. */
@@ -286,8 +296,8 @@ container_create(const struct container_context *context,
 	char made[CONTAINER_ID_SIZE];
 
 	*ret = (struct container_made){ 0 };
-	if (decode(request->body, context->host, &wishes, &snapshotter, faults,
-		   err) < 0)
+	if (decode(request, context->host, &wishes, &snapshotter, faults, err) <
+	    0)
 		return -1;
 	for (int i = 0;; i++) {
 		CLEANUP(creation_done)
@@ -303,8 +313,7 @@ container_create(const struct container_context *context,
 			},
 		};
 
-		if (try_create(&creation, request->body, request->is_dry, ret,
-			       err) == 0)
+		if (try_create(&creation, request, ret, err) == 0)
 			return 0;
 		if (wishes.id || err->code != SKIFF_ALREADY_EXISTS ||
 		    i == ID_TRIES)

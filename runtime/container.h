@@ -7,7 +7,8 @@
  * record (RECORD_CONTAINER, store/record.h) holds all of it:
  *
  *	{id, image?, image_digest?, runtime: {name, options?}, snapshotter?,
- *	 snapshot_key?, spec, spec_origin, …} and the wishes as given.
+ *	 snapshot_key?, spec, spec_origin, restricted?, …} and the wishes as
+ *	 given.
  *
  * Reading, listing and labels are those of every record.
  */
@@ -29,6 +30,12 @@ struct snapshots;
 
 #define RUNTIME_DEFAULT "runc"
 
+/*
+ * True of a container that somebody who is no admin made or changed: what it
+ * binds is held to the host's bind roots (runtime/spec/bind_root.h).
+ */
+#define CONTAINER_RESTRICTED "restricted"
+
 struct container_context {
 	struct db *db;
 	struct content *content;
@@ -40,6 +47,7 @@ struct container_context {
 struct container_request {
 	const char *ns;
 	const json_t *body; /* runtime/spec/wishes.h */
+	bool is_by_admin;   /* else runtime/spec/admin_wishes.h */
 	bool is_dry;	    /* the answer alone: nothing is written */
 	bool will_start;    /* container_start() follows */
 };
@@ -56,7 +64,7 @@ struct container_made {
  * loser. SKIFF_NOT_FOUND: no such image, or snapshot of the client.
  * SKIFF_FAILED_PRECONDITION: reason "image_not_unpacked",
  * "image_invalid_config", "image_invalid_rootfs". Of a user namespace, as
- * runtime/container_ids.h says.
+ * runtime/container_ids.h says. SKIFF_PERMISSION_DENIED, reason "admin_only".
  */
 int container_create(const struct container_context *context,
 		     const struct container_request *request,
@@ -80,6 +88,7 @@ struct container_update {
 	const json_t *body;
 	/* "labels.a", "extensions.x", "runtime.options", "spec", "env" … */
 	const struct strv *mask;
+	bool is_by_admin;
 	int64_t if_match; /* as in struct change */
 };
 
@@ -92,6 +101,9 @@ struct container_update {
  * image's config, which must be there as it was: else
  * SKIFF_FAILED_PRECONDITION, reason "image_changed". A changed spec is the
  * client's from then on, and the wishes that it replaces go.
+ *
+ * Who is no admin may change more than labels only of a container that he
+ * could have made: SKIFF_PERMISSION_DENIED, reason "admin_only".
  */
 int container_update(const struct container_context *context,
 		     const struct container_update *update,

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "runtime/container_ids.h"
 #include "runtime/container_internal.h"
+#include "runtime/spec/admin_wishes.h"
 #include "runtime/spec/host.h"
 #include "runtime/spec/spec.h"
 #include "store/image_content.h"
@@ -24,9 +25,9 @@
 
 /* What a container is, or what is told of it. */
 static const char *const fixed[] = {
-	"id",		"image",       "image_digest", "snapshotter",
-	"snapshot_key", "spec_origin", "namespace",    "created_at",
-	"updated_at",	"revision",
+	"id",		"image",       "image_digest",	     "snapshotter",
+	"snapshot_key", "spec_origin", "namespace",	     "created_at",
+	"updated_at",	"revision",    CONTAINER_RESTRICTED,
 };
 
 /* The rest of a name in a mask is the key, dots and all. */
@@ -448,6 +449,29 @@ remake_spec(struct updating *updating, struct wishes *wishes,
 	return 0;
 }
 
+/*
+ * What an admin changes stays restricted for as long as it could be: he need
+ * not mean to lift it.
+ */
+static int
+check_rights(const struct updating *updating, const struct wishes *wishes,
+	     struct skiff_error *err)
+{
+	const struct host *host = updating->context->host;
+	struct json_faults faults = JSON_FAULTS_INIT;
+	struct skiff_error fault = ERROR_INIT;
+
+	if (!updating->update->is_by_admin) {
+		json_set_bool(updating->after, CONTAINER_RESTRICTED, true);
+		return admin_wishes_refuse(wishes, host, updating->faults, err);
+	}
+	if (json_get_bool(updating->after, CONTAINER_RESTRICTED) &&
+	    admin_wishes_refuse(wishes, host, &faults, &fault) < 0)
+		(void)json_object_del(updating->after, CONTAINER_RESTRICTED);
+	json_faults_done(&faults);
+	return 0;
+}
+
 static int
 check_whole(struct updating *updating, bool is_remade, struct skiff_error *err)
 {
@@ -456,6 +480,9 @@ check_whole(struct updating *updating, bool is_remade, struct skiff_error *err)
 	cleanup_json json_t *body = as_request(updating);
 
 	wishes_decode(body, &wishes, updating->faults);
+	if (json_faults_to_error(updating->faults, err) < 0 ||
+	    check_rights(updating, &wishes, err) < 0)
+		return -1;
 	if (is_remade) {
 		wishes_check_host(&wishes, host, updating->faults);
 		making_check_spec(&wishes, host, updating->faults);

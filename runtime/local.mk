@@ -4,7 +4,8 @@ libruntime_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 	$(CRYPTO_CFLAGS)
 RUNTIME_LIBS = libruntime.a $(STORE_LIBS)
 libruntime_a_SOURCES = \
-	%D%/bundle.c %D%/bundle.h \
+	%D%/bundle.c %D%/bundle.h %D%/bundle_internal.h \
+	%D%/bundle_binds.c \
 	%D%/bundle_way.c \
 	%D%/cgroup/enter.c %D%/cgroup/enter.h \
 	%D%/cgroup/file.c %D%/cgroup/file.h \

@@ -42,6 +42,9 @@
 /* Path of a mount namespace, whose /dev/shm the shim mounts on that. */
 #define SHIM_FILE_SHM SHIM_DIR_RUN "/shm"
 #define SHIM_DIR_SHM SHIM_DIR_BUNDLE "/shm"
+/* Sources that the shim opens by itself, and mounts on that, by number. */
+#define SHIM_FILE_BINDS SHIM_DIR_RUN "/binds"
+#define SHIM_DIR_BINDS SHIM_DIR_BUNDLE "/binds"
 /* Of each exec, execs/ID/; in it are log, pid and exit like the task's. */
 #define SHIM_EXECS_DIR "execs"
 #define SHIM_EXEC_ID_MAX 76

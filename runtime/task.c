@@ -128,6 +128,7 @@ make_bundle(struct task *task, bool is_renewal, struct task_plan *plan,
 		return -1;
 	task_plan_map_ids(plan);
 	bundle.container = plan->container;
+	bundle.host = task->tasks->host;
 	bundle.init_path = task->tasks->init_path;
 	bundle.shm_namespace = plan->shm_namespace;
 	bundle.network_hook = task->restore ? task->tasks->shim_path : NULL;

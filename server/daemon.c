@@ -25,12 +25,14 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/workpool.h"
+#include "handlers/access.h"
 #include "handlers/routes.h"
 #include "handlers/services.h"
 #include "http/server.h"
 #include "options.h"
 #include "runtime/container.h"
 #include "runtime/container_start.h"
+#include "runtime/spec/bind_root.h"
 #include "runtime/spec/host.h"
 #include "runtime/task.h"
 #include "runtime/task_stdio.h"
@@ -52,6 +54,7 @@ struct daemon {
 	const struct options *options;
 	int root_fd; /* its lock is the daemon's */
 	struct host host;
+	struct access *access;
 	struct bus *bus;
 	struct db *db;
 	struct content *content;
@@ -148,6 +151,30 @@ open_store(struct daemon *daemon, struct skiff_error *err)
 		0 ||
 	    snapshots_open(daemon->db, root, &daemon->snapshots, err) < 0)
 		return err_wrap(err, "%s", root);
+	return 0;
+}
+
+/*
+ * criu believes what a checkpoint says of a process's rights, so users, who
+ * can upload one, and trust in any do not go together.
+ */
+static int
+take_access(struct daemon *daemon, struct skiff_error *err)
+{
+	const struct options *options = daemon->options;
+	const struct strv *roots = &options->bind_roots;
+
+	if (access_new(&options->admins, &options->grants, &daemon->access,
+		       err) < 0)
+		return -1;
+	if (access_knows_users(daemon->access) &&
+	    strcmp(options->checkpoints, "any") == 0)
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "--checkpoints any: not with --grant or "
+			       "--admin");
+	for (size_t i = 0; i < roots->n; i++)
+		if (bind_root_add(&daemon->host, roots->items[i], err) < 0)
+			return err_wrap(err, "--bind-root %s", roots->items[i]);
 	return 0;
 }
 
@@ -328,12 +355,15 @@ serve(struct daemon *daemon, struct skiff_error *err)
 
 	name_hosts(daemon);
 	options.hosts = (const char *const *)daemon->host_names.items;
+	options.identify = access_identify;
+	options.authorize = access_authorize;
 	routes = routes_get(&n);
 	daemon->workers = workpool_new("worker", WORKERS);
 	workpool_when_quiet(daemon->workers, give_back, QUIET_MS);
 	daemon->server = http_server_new(&options, routes, n, &daemon->services,
 					 daemon->workers);
 	daemon->services = (struct services){
+		.access = daemon->access,
 		.bus = daemon->bus,
 		.db = daemon->db,
 		.content = daemon->content,
@@ -363,7 +393,7 @@ daemon_start(const struct options *options, struct daemon **ret_daemon,
 	    host_probe_begin(options->root, &daemon->host, err) < 0)
 		return -1;
 	host_keep_private(&daemon->host, options->state);
-	if (open_store(daemon, err) < 0)
+	if (take_access(daemon, err) < 0 || open_store(daemon, err) < 0)
 		return -1;
 	host_probe_end(&daemon->host);
 	if (open_tasks(daemon, err) < 0 || open_transfers(daemon, err) < 0 ||
@@ -397,6 +427,7 @@ daemon_stop(struct daemon *daemon)
 	content_close(daemon->content);
 	db_close(daemon->db);
 	bus_free(daemon->bus);
+	access_free(daemon->access);
 	host_done(&daemon->host);
 	strv_done(&daemon->host_names);
 	if (daemon->root_fd >= 0)

@@ -74,6 +74,17 @@ static const struct option_row rows[] = {
 	LIST_ROW(hosts, "host-name", "NAME",
 		 "a name that the Host header may have on TCP, besides\n"
 		 "                       localhost, 127.0.0.1 and [::1]"),
+	LIST_ROW(
+	    admins, "admin", "WHO",
+	    "user or @group that may do everything, as root may (default:\n"
+	    "                       whoever may open the socket, without "
+	    "a --grant)"),
+	LIST_ROW(grants, "grant", "WHO=NS",
+		 "user or @group that may use a namespace, or those that a\n"
+		 "                       pattern fits, but for what reaches "
+		 "the host"),
+	LIST_ROW(bind_roots, "bind-root", "DIR",
+		 "a directory from which they may bind mount all the same"),
 };
 
 static void

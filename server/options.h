@@ -22,6 +22,9 @@ struct options {
 	char *output_size;  /* numbers, too: limits of a log, unless its */
 	char *output_files; /* stdio says otherwise */
 	struct strv hosts;  /* names that Host may have on TCP */
+	struct strv admins; /* handlers/access.h */
+	struct strv grants;
+	struct strv bind_roots; /* runtime/spec/bind_root.h */
 };
 
 enum options_verdict {

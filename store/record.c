@@ -254,9 +254,14 @@ struct page {
 	const char *from; /* first key that may be in it */
 	const char *end;  /* first key behind the prefix */
 	uint64_t limit;
+	bool (*keep)(void *arg, const char *key); /* NULL: all of them */
+	void *keep_arg;
 };
 
-/* Asks for one row more than the page: it says whether there is a next. */
+/*
+ * Asks for one row more than the page: it says whether there is a next. How
+ * many rows a page of kept ones is made from is not known before.
+ */
 static int
 add_page(struct conn *conn, const struct page *page, struct strbuf *out,
 	 struct strbuf *cursor, struct skiff_error *err)
@@ -265,17 +270,20 @@ add_page(struct conn *conn, const struct page *page, struct strbuf *out,
 	sqlite3_stmt *stmt = conn_stmt(conn, sql[RECORD_PAGE]);
 	CLEANUP(strbuf_done) struct strbuf last = STRBUF_INIT;
 	bool is_full = false;
-	uint64_t n;
+	uint64_t n = 0;
 	int r;
 
 	stmt_bind(stmt, "isssi", page->kind, page->ns, page->from, page->end,
-		  (int64_t)page->limit + 1);
-	for (n = 0; (r = stmt_step(stmt, err)) > 0 && !is_full; n++) {
-		if (n > 0)
+		  page->keep ? INT64_MAX : (int64_t)page->limit + 1);
+	while ((r = stmt_step(stmt, err)) > 0 && !is_full) {
+		if (page->keep &&
+		    !page->keep(page->keep_arg, stmt_text(stmt, 0)))
+			continue;
+		if (n++ > 0)
 			strbuf_addch(out, ',');
 		strbuf_add(out, sqlite3_column_text(stmt, 1),
 			   (size_t)sqlite3_column_bytes(stmt, 1));
-		is_full = n + 1 == page->limit || out->len >= LIST_BYTES_MAX;
+		is_full = n == page->limit || out->len >= LIST_BYTES_MAX;
 		if (is_full)
 			strbuf_adds(&last, stmt_text(stmt, 0));
 	}
@@ -327,7 +335,10 @@ record_list(struct db *db, enum record_kind kind, const char *ns,
 	CLEANUP(strbuf_done) struct strbuf from = STRBUF_INIT;
 	CLEANUP(strbuf_done) struct strbuf end = STRBUF_INIT;
 	const char *prefix = options->prefix ? options->prefix : "";
-	struct page page = { .kind = (int64_t)kind, .ns = ns };
+	struct page page = { .kind = (int64_t)kind,
+			     .ns = ns,
+			     .keep = options->keep,
+			     .keep_arg = options->keep_arg };
 
 	page.limit = options->limit < 1 ? 1 : options->limit;
 	if (page.limit > LIST_LIMIT_MAX)

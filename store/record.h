@@ -73,6 +73,9 @@ struct list_options {
 	const char *prefix; /* keys that begin so, or NULL */
 	const char *cursor; /* of the page before, or NULL */
 	uint64_t limit;	    /* 1 … 10000 */
+	/* Which keys are listed; NULL: all. */
+	bool (*keep)(void *arg, const char *key);
+	void *keep_arg;
 };
 
 #define LIST_LIMIT_DEFAULT 1000

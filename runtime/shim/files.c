@@ -62,6 +62,42 @@ shim_read_small(int dirfd, const char *path, char *buf, size_t cap,
 	return 0;
 }
 
+const char *
+shim_next_word(const char **p, const char *end)
+{
+	const char *word = *p;
+	const char *nul;
+
+	if (word >= end)
+		return NULL;
+	nul = memchr(word, '\0', (size_t)(end - word));
+	if (!nul)
+		return NULL;
+	*p = nul + 1;
+	return word;
+}
+
+int
+shim_read_list(struct shim *shim, const char *name, const char **ret_end,
+	       struct skiff_error *err)
+{
+	cleanup_close int fd = -1;
+	size_t len = 0;
+	ssize_t n;
+
+	fd = openat(shim->task_fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", name);
+	while ((n = read(fd, shim_scratch + len, SHIM_SCRATCH_SIZE - len)) > 0)
+		len += (size_t)n;
+	if (n < 0)
+		return err_errno(err, errno, "read %s", name);
+	if (len == SHIM_SCRATCH_SIZE)
+		return err_set(err, SKIFF_TOO_LARGE, "%s is too large", name);
+	*ret_end = (const char *)shim_scratch + len;
+	return 0;
+}
+
 int
 shim_start_time(pid_t pid, uint64_t *ret_ticks, struct skiff_error *err)
 {

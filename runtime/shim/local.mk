@@ -8,6 +8,7 @@ skiff_shim_CPPFLAGS = $(AM_CPPFLAGS)
 skiff_shim_SOURCES = \
 	%D%/shim.h \
 	%D%/main.c \
+	%D%/binds.c \
 	%D%/checkpoint.c \
 	%D%/control.c \
 	%D%/exec.c \

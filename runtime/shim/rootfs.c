@@ -51,44 +51,6 @@ static const struct {
 static const char *const path_options[] = { "lowerdir=", "upperdir=",
 					    "workdir=" };
 
-/* The next NUL-terminated word of a file in memory; NULL at its end. */
-static const char *
-next_word(const char **p, const char *end)
-{
-	const char *word = *p;
-	const char *nul;
-
-	if (word >= end)
-		return NULL;
-	nul = memchr(word, '\0', (size_t)(end - word));
-	if (!nul)
-		return NULL;
-	*p = nul + 1;
-	return word;
-}
-
-/* Into the scratch place. */
-static int
-read_list(struct shim *shim, const char *name, const char **ret_end,
-	  struct skiff_error *err)
-{
-	cleanup_close int fd = -1;
-	size_t len = 0;
-	ssize_t n;
-
-	fd = openat(shim->task_fd, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(err, errno, "open %s", name);
-	while ((n = read(fd, shim_scratch + len, SHIM_SCRATCH_SIZE - len)) > 0)
-		len += (size_t)n;
-	if (n < 0)
-		return err_errno(err, errno, "read %s", name);
-	if (len == SHIM_SCRATCH_SIZE)
-		return err_set(err, SKIFF_TOO_LARGE, "%s is too large", name);
-	*ret_end = (const char *)shim_scratch + len;
-	return 0;
-}
-
 static const char *
 path_option_value(const char *option)
 {
@@ -314,11 +276,11 @@ next_row(const char **p, const char *end, struct mount_row *ret_row,
 {
 	const char *option;
 
-	ret_row->type = next_word(p, end);
-	ret_row->source = ret_row->type ? next_word(p, end) : NULL;
+	ret_row->type = shim_next_word(p, end);
+	ret_row->source = ret_row->type ? shim_next_word(p, end) : NULL;
 	ret_row->options = *p;
 	do {
-		option = ret_row->source ? next_word(p, end) : NULL;
+		option = ret_row->source ? shim_next_word(p, end) : NULL;
 		if (!option)
 			return err_set(err, SKIFF_INVALID_ARGUMENT,
 				       SHIM_FILE_MOUNTS " is not whole");
@@ -336,7 +298,7 @@ mount_list(struct shim *shim, struct skiff_error *err)
 	int r = 0;
 
 	(void)snprintf(target, sizeof(target), "%s/" ROOTFS, shim->task_dir);
-	if (read_list(shim, SHIM_FILE_MOUNTS, &end, err) < 0)
+	if (shim_read_list(shim, SHIM_FILE_MOUNTS, &end, err) < 0)
 		return -1;
 	while (r == 0 && p < end) {
 		if (next_row(&p, end, &row, err) < 0)
@@ -379,7 +341,7 @@ shim_rootfs_mount(struct shim *shim, struct skiff_error *err)
 		(void)err_reason(err, "mount_failed");
 		return err_wrap(err, "root filesystem");
 	}
-	if (shim_shm_take(shim, err) < 0)
+	if (shim_binds_mount(shim, err) < 0 || shim_shm_take(shim, err) < 0)
 		return -1;
 	shim->rootfs_fd =
 	    openat(shim->task_fd, ROOTFS,
@@ -399,6 +361,7 @@ shim_rootfs_unmount(struct shim *shim)
 	(void)snprintf(target, sizeof(target), "%s/" ROOTFS, shim->task_dir);
 	while (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
 		continue;
+	shim_binds_drop(shim);
 	shim_shm_drop(shim);
 }
 
@@ -568,9 +531,9 @@ check_all(struct shim *shim, struct skiff_error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(system_dirs); i++)
 		if (check_system_dir(shim, system_dirs[i], err) < 0)
 			return -1;
-	if (read_list(shim, SHIM_FILE_MOUNTPOINTS, &end, err) < 0)
+	if (shim_read_list(shim, SHIM_FILE_MOUNTPOINTS, &end, err) < 0)
 		return -1;
-	while ((word = next_word(&p, end)) != NULL) {
+	while ((word = shim_next_word(&p, end)) != NULL) {
 		if (*word != 'd' && *word != 'f')
 			return err_set(err, SKIFF_INVALID_ARGUMENT,
 				       SHIM_FILE_MOUNTPOINTS " is not whole");

@@ -14,6 +14,7 @@
  * rootfs.c     mounts, rule set R, mount points
  * idmap.c      ids of files, for a container with a user namespace
  * shm.c        shared memory of another container
+ * binds.c      sources of bind mounts below a bind root
  * spawn.c      starting a program without allocation
  * words.c      what the runtime said in its log
  * runtime.c    the runtime's command line; create and delete
@@ -502,6 +503,10 @@ int shim_stdio_serve(struct shim *shim, const struct shim_message *m,
 int shim_shm_take(struct shim *shim, struct skiff_error *err);
 void shim_shm_drop(struct shim *shim);
 
+/* binds.c: likewise. */
+int shim_binds_mount(struct shim *shim, struct skiff_error *err);
+void shim_binds_drop(struct shim *shim);
+
 /* network.c: as a hook of the runtime, in place of all the rest. */
 int shim_network_main(char **settings);
 
@@ -512,6 +517,11 @@ int shim_replace_file(struct shim *shim, const char *dir, const char *name,
 /* A small file of proc or of ours, as a string. */
 int shim_read_small(int dirfd, const char *path, char *buf, size_t cap,
 		    struct skiff_error *err);
+/* A list of words that the daemon wrote, into shim_scratch. */
+int shim_read_list(struct shim *shim, const char *name, const char **ret_end,
+		   struct skiff_error *err);
+/* The next of them, each ended by NUL, at *p; NULL at the end. */
+const char *shim_next_word(const char **p, const char *end);
 /* proc_start_time() without its allocation. */
 int shim_start_time(pid_t pid, uint64_t *ret_ticks, struct skiff_error *err);
 

@@ -146,6 +146,7 @@ host_done(struct host *host)
 		oci_runtime_done(&host->runtimes[i]);
 	strv_done(&host->thermal_paths);
 	strv_done(&host->private_dirs);
+	strv_done(&host->bind_roots);
 	*host = (struct host){ 0 };
 }
 

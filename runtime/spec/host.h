@@ -30,6 +30,7 @@ struct host {
 	/* The daemon's root and state: nothing of them goes into a container.
 	 */
 	struct strv private_dirs;
+	struct strv bind_roots; /* runtime/spec/bind_root.h */
 	/* "/skiff-<8 hex of the root's hash>": containers' cgroups. */
 	char cgroup_prefix[16];
 };

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libruntime_a_SOURCES += \
+	%D%/admin_wishes.c %D%/admin_wishes.h \
+	%D%/bind_root.c %D%/bind_root.h \
 	%D%/caps.c %D%/caps.h \
 	%D%/defaults.c \
 	%D%/devices.c \

@@ -32,6 +32,8 @@ struct wishes;
 #define SPEC_SOURCE_INIT "init"
 /* The same for the shared memory of another container. */
 #define SPEC_SOURCE_SHM "shm"
+/* And for what lies below a bind root: "binds/0" … */
+#define SPEC_SOURCE_BINDS "binds"
 #define SPEC_INIT "/dev/init"
 
 struct spec_request {

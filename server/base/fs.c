@@ -54,20 +54,15 @@ fs_mkdir_all(int dirfd, const char *path, mode_t mode, struct skiff_error *err)
 	return 0;
 }
 
-int
-fs_open_in_root(int root_fd, const char *path, int flags, mode_t mode,
-		int *ret_fd, struct skiff_error *err)
+static int
+open_resolved(int root_fd, const char *path, const struct open_how *how,
+	      int *ret_fd, struct skiff_error *err)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
-		.mode = (flags & O_CREAT) ? mode : 0,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
 	long fd;
 
 	/* EAGAIN: a rename raced with the walk (openat2(2)). */
 	for (int i = 0; i < 32; i++) {
-		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+		fd = syscall(SYS_openat2, root_fd, path, how, sizeof(*how));
 		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
 			break;
 	}
@@ -75,6 +70,32 @@ fs_open_in_root(int root_fd, const char *path, int flags, mode_t mode,
 		return err_errno(err, errno, "open %s", path);
 	*ret_fd = (int)fd;
 	return 0;
+}
+
+int
+fs_open_in_root(int root_fd, const char *path, int flags, mode_t mode,
+		int *ret_fd, struct skiff_error *err)
+{
+	const struct open_how how = {
+		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
+		.mode = (flags & O_CREAT) ? mode : 0,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return open_resolved(root_fd, path, &how, ret_fd, err);
+}
+
+int
+fs_open_beneath(int root_fd, const char *path, int flags, int *ret_fd,
+		struct skiff_error *err)
+{
+	const struct open_how how = {
+		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+			   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+	};
+
+	return open_resolved(root_fd, path, &how, ret_fd, err);
 }
 
 int

@@ -34,6 +34,14 @@ int fs_open_in_root(int root_fd, const char *path, int flags, mode_t mode,
 		    int *ret_fd, struct skiff_error *err);
 
 /*
+ * Opens a relative path below root_fd, on the same mount, over no symbolic
+ * link: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV. Else the
+ * sys_errno is EXDEV or ELOOP.
+ */
+int fs_open_beneath(int root_fd, const char *path, int flags, int *ret_fd,
+		    struct skiff_error *err);
+
+/*
  * The whole of a regular file, at most max bytes (SKIFF_TOO_LARGE), with
  * a NUL behind it. The caller frees.
  */

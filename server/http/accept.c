@@ -107,7 +107,7 @@ take_place(struct http_server *server, bool is_unix)
 }
 
 static void
-read_peer(struct conn *conn)
+read_peer(const struct http_server *server, struct conn *conn)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
@@ -121,6 +121,10 @@ read_peer(struct conn *conn)
 	conn->peer.uid = cred.uid;
 	conn->peer.gid = cred.gid;
 	conn->peer.pid = cred.pid;
+	if (server->options.identify)
+		conn->peer.rights =
+		    server->options.identify(&conn->peer, conn->fd,
+					     server->context);
 }
 
 static struct http_loop *
@@ -153,7 +157,7 @@ take_in(struct http_loop *loop, const struct listener *listener, int fd)
 	conn->fd = fd;
 	conn->limit_ns =
 	    loop->now_ns + loop->server->options.head_ms * NS_PER_MS;
-	read_peer(conn);
+	read_peer(loop->server, conn);
 	atomic_fetch_add(&home->n_conns, 1);
 	if (home == loop)
 		loop_adopt(loop, conn);

@@ -132,6 +132,9 @@ find_route(struct request *request, struct skiff_error *err)
 			       http_method_name(request->method),
 			       request->target.path,
 			       http_allow_text(request->match.allow, allow));
+	if (server->options.authorize &&
+	    server->options.authorize(request, server->context, err) < 0)
+		return -1;
 	return router_check_query(request->route, &request->target, err);
 }
 

@@ -32,7 +32,7 @@ request_peer(const struct request *request)
 }
 
 const char *
-request_param(const struct request *request, const char *name)
+request_find_param(const struct request *request, const char *name)
 {
 	const struct compiled_route *route = request->route;
 	size_t len = strlen(name);
@@ -41,7 +41,23 @@ request_param(const struct request *request, const char *name)
 		if (route->params[i].len == len &&
 		    memcmp(route->params[i].name, name, len) == 0)
 			return request->match.values[i];
-	abort(); /* the route has no such parameter */
+	return NULL;
+}
+
+const char *
+request_param(const struct request *request, const char *name)
+{
+	const char *value = request_find_param(request, name);
+
+	if (!value)
+		abort();
+	return value;
+}
+
+unsigned int
+request_route_flags(const struct request *request)
+{
+	return request->route->row->flags;
 }
 
 const char *

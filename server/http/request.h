@@ -48,6 +48,7 @@ struct peer {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
+	uint64_t rights; /* what http_options.identify made of it, else 0 */
 };
 
 /* HEAD runs the handler of GET. */
@@ -62,6 +63,10 @@ const struct peer *request_peer(const struct request *request);
  * name that the pattern does not have is a bug and aborts.
  */
 const char *request_param(const struct request *request, const char *name);
+/* The same; NULL when the pattern does not have it. */
+const char *request_find_param(const struct request *request, const char *name);
+/* The row of the table; enum route_flags. */
+unsigned int request_route_flags(const struct request *request);
 
 /*
  * Query values, decoded; NULL (or the fallback) when the key is absent.

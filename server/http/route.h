@@ -34,6 +34,7 @@ enum route_kind {
 enum route_flags {
 	ROUTE_PUBLIC = 1,	/* GET and HEAD answer without a token */
 	ROUTE_LASTING_BODY = 2, /* upload without a time limit (stdin) */
+	ROUTE_COMMON = 4,	/* for http_options.authorize to know */
 };
 
 /*

@@ -40,6 +40,15 @@ struct http_options {
 	int64_t heartbeat_ms;  /* silence before a stream's idle() */
 	/* Names accepted in Host over TCP; NULL-terminated. */
 	const char *const *hosts;
+	/*
+	 * Both in a loop's thread, and may not block; NULL: not asked. What a
+	 * client of the unix socket at fd may, once a connection; and whether
+	 * it may have this route, before anything of the body is read: -1
+	 * refuses. They get the server's context.
+	 */
+	uint64_t (*identify)(const struct peer *peer, int fd, void *context);
+	int (*authorize)(const struct request *request, void *context,
+			 struct skiff_error *err);
 };
 
 extern const char *const http_default_hosts[];

@@ -28,6 +28,7 @@ integration_tests += %D%/stress_tasks.py
 
 # The API of the running daemon, resource by resource.
 api_tests = \
+	%D%/api_access.py \
 	%D%/api_containers.py \
 	%D%/api_content.py \
 	%D%/api_events.py \

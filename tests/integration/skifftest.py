@@ -450,8 +450,11 @@ class Daemon:
 
     # requests
 
+    def connection(self, timeout):
+        return UnixConnection(self.socket, timeout)
+
     def raw(self, method, path, body=None, headers=None, timeout=DEADLINE):
-        connection = UnixConnection(self.socket, timeout)
+        connection = self.connection(timeout)
         headers = dict(headers or {})
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()

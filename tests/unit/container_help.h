@@ -127,7 +127,9 @@ create(const char *text, struct skiff_error *err)
 {
 	CLEANUP(json_faults_done) struct json_faults faults = JSON_FAULTS_INIT;
 	cleanup_json json_t *body = parse(text);
-	const struct container_request request = { .ns = "ns", .body = body };
+	const struct container_request request = { .ns = "ns",
+						   .body = body,
+						   .is_by_admin = true };
 	struct container_made made;
 	json_t *object;
 
@@ -161,9 +163,11 @@ update(const char *text, const char *mask, struct skiff_error *err)
 	CLEANUP(json_faults_done) struct json_faults faults = JSON_FAULTS_INIT;
 	CLEANUP(strv_done) struct strv names = STRV_INIT;
 	cleanup_json json_t *body = parse(text);
-	struct container_update request = {
-		.ns = "ns", .id = "a", .body = body, .mask = &names
-	};
+	struct container_update request = { .is_by_admin = true,
+					    .ns = "ns",
+					    .id = "a",
+					    .body = body,
+					    .mask = &names };
 	struct container_made made;
 
 	if (mask && strcmp(mask, "*") == 0)

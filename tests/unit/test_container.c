@@ -64,7 +64,9 @@ race(void *arg)
 	struct skiff_error err = ERROR_INIT;
 	cleanup_json json_t *body =
 	    json_pack("{s:s, s:s}", "id", "a", "image", "i");
-	const struct container_request request = { .ns = "ns", .body = body };
+	const struct container_request request = { .ns = "ns",
+						   .body = body,
+						   .is_by_admin = true };
 	struct container_made made;
 	enum skiff_code *code = arg;
 

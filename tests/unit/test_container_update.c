@@ -195,6 +195,7 @@ a_wrong_revision_changes_nothing(void)
 		.ns = "ns",
 		.id = "a",
 		.body = body,
+		.is_by_admin = true,
 		.if_match = json_get_int(made, "revision", 0) + 1,
 	};
 
@@ -299,9 +300,9 @@ a_dry_run_writes_nothing(void)
 	open_all();
 	unpack();
 	cleanup_json json_t *body = parse("{'id':'a','image':'i'}");
-	const struct container_request request = { .ns = "ns",
-						   .body = body,
-						   .is_dry = true };
+	const struct container_request request = {
+		.ns = "ns", .body = body, .is_by_admin = true, .is_dry = true
+	};
 
 	CHECK(container_create(&context, &request, &faults, &made, &err) == 0);
 	cleanup_json json_t *plan = take_made(&made);

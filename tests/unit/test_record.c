@@ -277,6 +277,16 @@ insert_images(const char *prefix, int from, int to, int step)
 	}
 }
 
+/* What page() lists of: NULL, all. */
+static bool (*keep)(void *arg, const char *key);
+
+static bool
+is_kept(void *arg, const char *key)
+{
+	(void)arg;
+	return strspn(key + strlen(key) - 1, "0369") == 1;
+}
+
 /* The number of items; *cursor becomes the next one or NULL. */
 static size_t
 page(const char *prefix, char **cursor, uint64_t limit)
@@ -284,7 +294,11 @@ page(const char *prefix, char **cursor, uint64_t limit)
 	CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
 	cleanup_json json_t *list = NULL;
 	struct skiff_error err = ERROR_INIT;
-	struct list_options options = { prefix, *cursor, limit };
+	struct list_options options = { .prefix = prefix,
+					.cursor = *cursor,
+					.limit = limit,
+					.keep = keep,
+					.keep_arg = &options };
 	json_t *next;
 
 	if (record_list(store.db, RECORD_IMAGE, "n", &options, &out, &err) <
@@ -314,6 +328,21 @@ pages_neither_skip_nor_repeat_while_others_insert(void)
 	CHECK(n == 8 && cursor);
 	n += page(NULL, &cursor, 100); /* 011 … 019 */
 	CHECK(n == 17 && !cursor);
+	store_done(&store);
+}
+
+static void
+a_list_of_some_has_full_pages_and_no_other_names(void)
+{
+	cleanup_free char *cursor = NULL;
+
+	store_init(&store);
+	insert_images("", 0, 20, 1);
+	keep = is_kept;
+	CHECK(page(NULL, &cursor, 3) == 3 && cursor); /* 000 003 006 */
+	CHECK(page(NULL, &cursor, 3) == 3 && cursor); /* 009 010 013 */
+	CHECK(page(NULL, &cursor, 3) == 2 && !cursor);
+	keep = NULL;
 	store_done(&store);
 }
 
@@ -422,6 +451,7 @@ TESTS(TEST(a_first_write_makes_the_namespace_and_tells_it_first),
       TEST(verbs_make_topics_and_types),
       TEST(pages_neither_skip_nor_repeat_while_others_insert),
       TEST(a_full_last_page_has_no_cursor),
+      TEST(a_list_of_some_has_full_pages_and_no_other_names),
       TEST(a_page_of_large_documents_ends_early),
       TEST(a_prefix_bounds_a_list_and_its_pages),
       TEST(a_cursor_that_is_not_ours_is_refused), TEST(cursors_carry_any_key))

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "runtime/spec/admin_wishes.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "runtime/spec/bind_root.h"
+#include "runtime/spec/caps.h"
+#include "runtime/spec/host.h"
+#include "runtime/spec/process.h"
+#include "runtime/spec/user_namespace.h"
+#include "runtime/spec/wishes.h"
+
+static void
+refuse_if(bool is_wished, const char *pointer, struct json_faults *faults)
+{
+	if (is_wished)
+		json_fault(faults, pointer, "only an admin may ask for it");
+}
+
+static int
+to_error(const struct json_faults *faults, struct skiff_error *err)
+{
+	if (json_faults_to_error(faults, err) == 0)
+		return 0;
+	err->code = SKIFF_PERMISSION_DENIED;
+	return err_reason(err, "admin_only");
+}
+
+static void
+refuse_namespaces(const struct wishes *wishes, struct json_faults *faults)
+{
+	refuse_if(namespace_is_host(wishes->pid), "/pid", faults);
+	refuse_if(namespace_is_host(wishes->ipc), "/ipc", faults);
+	refuse_if(namespace_is_host(wishes->uts), "/uts", faults);
+	refuse_if(wishes->network && strcmp(wishes->network, "host") == 0,
+		  "/network", faults);
+}
+
+static void
+refuse_mounts(const struct wishes *wishes, const struct host *host,
+	      struct json_faults *faults)
+{
+	for (size_t i = 0; i < wishes->n_mounts; i++) {
+		const struct wish_mount *mount = &wishes->mount_list[i];
+		cleanup_free char *pointer = xasprintf("/mounts/%zu/source", i);
+		struct bind_wish wish = {
+			.source = mount->source,
+			.is_read_only = strv_has(&mount->options, "ro") &&
+					!strv_has(&mount->options, "rw"),
+			.has_user_namespace =
+			    wishes_have_user_namespace(wishes),
+		};
+		struct bind_source source = { .fd = -1 };
+		struct skiff_error err = ERROR_INIT;
+
+		/* One that is not there yet is looked at when a task is made.
+		 */
+		if (mount->source &&
+		    bind_root_open(host, &wish, &source, &err) < 0 &&
+		    err.code != SKIFF_NOT_FOUND)
+			json_fault(faults, pointer, "%s", err.text);
+		closep(&source.fd);
+	}
+}
+
+/* More than a container has without asking. */
+static bool
+adds_capabilities(const struct wishes *wishes)
+{
+	const struct strv none = STRV_INIT;
+
+	return caps_apply(&wishes->cap_add, &none, false, UINT64_MAX) !=
+	       caps_apply(&none, &none, false, UINT64_MAX);
+}
+
+static bool
+has_own_seccomp(const struct wishes *wishes)
+{
+	const char *name = json_string_value(wishes->seccomp);
+
+	return wishes->seccomp && (!name || strcmp(name, "default") != 0);
+}
+
+/* Any program of the host could be named, and it runs as root. */
+static bool
+has_own_runtime(const struct wishes *wishes, const struct host *host)
+{
+	return wishes->runtime_args.n > 0 ||
+	       (wishes->runtime_name &&
+		!host_runtime(host, wishes->runtime_name));
+}
+
+static void
+refuse_stdio(const json_t *stdio, struct json_faults *faults)
+{
+	const char *mode = json_get_text(stdio, "mode");
+
+	refuse_if(strcmp(mode, "file") == 0 || strcmp(mode, "fifo") == 0,
+		  "/stdio/mode", faults);
+}
+
+int
+admin_wishes_refuse(const struct wishes *wishes, const struct host *host,
+		    struct json_faults *faults, struct skiff_error *err)
+{
+	refuse_if(wishes->spec != NULL, "/spec", faults);
+	refuse_if(wishes->spec_patch != NULL, "/spec_patch", faults);
+	refuse_if(wishes->privileged, "/privileged", faults);
+	refuse_namespaces(wishes, faults);
+	refuse_mounts(wishes, host, faults);
+	refuse_if(wishes->n_devices > 0, "/devices", faults);
+	refuse_if(adds_capabilities(wishes), "/capabilities/add", faults);
+	refuse_if(has_own_seccomp(wishes), "/seccomp", faults);
+	refuse_if(has_own_runtime(wishes, host), "/runtime", faults);
+	refuse_stdio(wishes->stdio, faults);
+	return to_error(faults, err);
+}
+
+int
+admin_wishes_refuse_exec(const struct exec_wishes *wishes,
+			 struct json_faults *faults, struct skiff_error *err)
+{
+	refuse_if(wishes->privileged, "/privileged", faults);
+	refuse_stdio(wishes->stdio, faults);
+	return to_error(faults, err);
+}
+
+int
+admin_wishes_refuse_stdio(const json_t *stdio, struct json_faults *faults,
+			  struct skiff_error *err)
+{
+	refuse_stdio(stdio, faults);
+	return to_error(faults, err);
+}
+
+int
+admin_wishes_refuse_checkpoint(const json_t *body, struct json_faults *faults,
+			       struct skiff_error *err)
+{
+	refuse_if(json_object_get(body, "image_path") != NULL, "/image_path",
+		  faults);
+	return to_error(faults, err);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What only an admin may wish, since by it a container reaches the host: its
+ * files, devices, namespaces and processes, or what bounds the container
+ * itself. Each of these gives -1 and SKIFF_PERMISSION_DENIED, reason
+ * "admin_only", if there is such a wish, and tells every one as a fault.
+ */
+#include <jansson.h>
+
+#include "base/error.h"
+#include "base/json.h"
+
+struct exec_wishes;
+struct host;
+struct wishes;
+
+/* Bind mounts below the host's bind roots are everybody's: bind_root.h. */
+int admin_wishes_refuse(const struct wishes *wishes, const struct host *host,
+			struct json_faults *faults, struct skiff_error *err);
+int admin_wishes_refuse_exec(const struct exec_wishes *wishes,
+			     struct json_faults *faults,
+			     struct skiff_error *err);
+/* Of a task: its "stdio", or NULL. */
+int admin_wishes_refuse_stdio(const json_t *stdio, struct json_faults *faults,
+			      struct skiff_error *err);
+/* Of a checkpoint: the whole body, or NULL. */
+int admin_wishes_refuse_checkpoint(const json_t *body,
+				   struct json_faults *faults,
+				   struct skiff_error *err);

@@ -1,0 +1,577 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what: admins, users with namespaces of their own, strangers;
+and what a user may not wish, since it reaches the host."""
+import sys
+
+from skifftest import *
+from lib_tasks import wait_ready
+
+sys.path.insert(0, os.path.join(SRC, "tests", "contract"))
+
+from contract import Contract  # noqa
+
+needs("root", "runc", "skopeo", "docker-registry", "busybox", "mount")
+
+TEAM, OTHER, ADMIN = 424201, 424202, 424203
+GROUP = 424210
+N = "/v1/namespaces/team-a"
+STAY = ["sh", "-c", "echo ready; sleep 1000"]
+# Its clients must get to the socket.
+os.chmod(scratch(), 0o711)
+ROOTS = scratch("srv")
+
+
+def connect_as(path, uid, gid, groups):
+    """A socket that somebody else has connected."""
+    ours, his = socket.socketpair()
+    # Who opens the socket is its group's, or root's.
+    groups = list(groups) + [os.stat(path).st_gid]
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups(groups)
+            os.setresgid(gid, gid, gid)
+            os.setresuid(uid, uid, uid)
+            connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connected.connect(path)
+            socket.send_fds(his, [b"x"], [connected.fileno()])
+        finally:
+            os._exit(0)
+    his.close()
+    with ours:
+        _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+    os.waitpid(pid, 0)
+    check(fds, uid, "cannot connect to", path)
+    return socket.socket(fileno=fds[0])
+
+
+class ConnectionAs(UnixConnection):
+    def __init__(self, path, who, timeout):
+        super().__init__(path, timeout)
+        self.who = who
+
+    def connect(self):
+        self.sock = connect_as(self.path, *self.who)
+        self.sock.settimeout(self.timeout)
+
+
+class Client(Daemon):
+    """A daemon, as it is seen by somebody."""
+
+    def __init__(self, daemon, uid, gid=None, groups=()):
+        self.socket = daemon.socket
+        self.who = (uid, uid if gid is None else gid, groups)
+
+    def connection(self, timeout):
+        return ConnectionAs(self.socket, self.who, timeout)
+
+
+def make_roots():
+    """Directories to bind from, as an admin sets them up, once."""
+    if os.path.exists(ROOTS):
+        return
+    for name in ("open", "loose"):
+        os.makedirs(os.path.join(ROOTS, name))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777" + (
+            ",nosuid" if name == "open" else ""), "skt",
+            os.path.join(ROOTS, name)], check=True)
+    atexit.register(lambda: [subprocess.run(["umount", "-l", os.path.join(
+        ROOTS, name)]) for name in ("open/data/other", "open", "loose")
+        if os.path.ismount(os.path.join(ROOTS, name))])
+    os.makedirs(os.path.join(ROOTS, "open", "data"))
+    with open(os.path.join(ROOTS, "open", "data", "file"), "w") as f:
+        f.write("of the team\n")
+    os.symlink("/etc", os.path.join(ROOTS, "open", "out"))
+
+
+OPEN = os.path.join(ROOTS, "open")
+LOOSE = os.path.join(ROOTS, "loose")
+DATA = os.path.join(OPEN, "data")
+WHO = ["--grant", "%d=team-*" % TEAM, "--grant", "@%d=shared" % GROUP,
+       "--grant", "%d=other" % OTHER, "--admin", str(ADMIN)]
+BINDS = ["--bind-root", OPEN, "--bind-root", LOOSE + "/"]
+_daemon = None
+
+
+def start(name, env=None):
+    make_roots()
+    s = Daemon(name, env, WHO + BINDS).start()
+    s.pull(the_registry().push(busybox(), "t/busybox:1"), "team-a")
+    return s
+
+
+def daemon():
+    global _daemon
+    if _daemon is None:
+        _daemon = start("d")
+    return _daemon
+
+
+def team():
+    return Client(daemon(), TEAM)
+
+
+def reference():
+    return "%s/t/busybox:1" % the_registry().host
+
+
+def refused(answer, reason):
+    """The problem of a refusal."""
+    equal(answer.status, 403, answer)
+    equal((answer.json["code"], answer.json["reason"]),
+          ("permission_denied", reason), answer)
+    return answer.json
+
+
+def container(id="c", **wishes):
+    return dict({"id": id, "image": reference(), "args": STAY}, **wishes)
+
+
+def bind(source, target="/m", *options):
+    return {"type": "bind", "source": source, "target": target,
+            "options": list(options)}
+
+
+def remove(s, id="c"):
+    s.api("DELETE", "%s/containers/%s?force=true" % (N, id))
+
+
+def output(client, args, **wishes):
+    """What a container of a client's says, to its end."""
+    client.post(N + "/containers?start=true",
+                container("o", **dict(wishes, args=args)), expect=201)
+    client.wait_task("o", "team-a")
+    text = client.get(N + "/tasks/o/logs").text
+    remove(client, "o")
+    return text
+
+
+# --- who -----------------------------------------------------------------
+
+@test
+def without_grants_all_who_may_open_the_socket_are_admins():
+    with Daemon("plain") as s:
+        somebody = Client(s, TEAM)
+        answer = somebody.post("/v1/namespaces/x/containers?dry_run=true",
+                               {"spec_patch": {}, "privileged": True,
+                                "spec": {}, "id": "c"}, expect=None)
+        equal(answer.status, 400, answer)
+        somebody.get("/v1/events?after=0&follow=false")
+
+
+@test
+def root_and_those_named_are_admins():
+    for uid in (0, ADMIN):
+        admin = Client(daemon(), uid)
+        admin.get("/v1/events?after=0&follow=false")
+        admin.get("/v1/namespaces/other/containers")
+        admin.post(N + "/containers?dry_run=true",
+                   container(privileged=True))
+
+
+@test
+def a_user_has_the_namespaces_that_are_granted_to_him_and_no_other():
+    team().get(N + "/containers")
+    team().get("/v1/namespaces/team-b/images")
+    for path in ("/v1/namespaces/default/containers", "/v1/namespaces/team",
+                 "/v1/namespaces/other/events",
+                 "/v1/namespaces/x%2Fteam-a/tasks"):
+        problem = refused(team().api("GET", path), "not_granted")
+        check(str(TEAM) in problem["detail"], problem)
+    Client(daemon(), OTHER).get("/v1/namespaces/other/tasks")
+    refused(Client(daemon(), OTHER).api("GET", N), "not_granted")
+
+
+@test
+def a_group_is_granted_to_whoever_is_in_it():
+    path = "/v1/namespaces/shared/containers"
+    many = list(range(424300, 424400))
+    Client(daemon(), 424299, gid=GROUP).get(path)
+    Client(daemon(), 424299, groups=[1, GROUP]).get(path)
+    Client(daemon(), 424299, groups=many + [GROUP]).get(path)
+    refused(Client(daemon(), 424299, groups=many).api("GET", path),
+            "not_granted")
+    # A group's number is no user's.
+    refused(Client(daemon(), GROUP, gid=1).api("GET", path), "not_granted")
+    refused(Client(daemon(), 424299, gid=TEAM).api("GET", N), "not_granted")
+
+
+@test
+def a_stranger_gets_what_is_public():
+    stranger = Client(daemon(), 424299)
+    for path in ("/", "/healthz", "/readyz", "/v1/version", "/openapi.json"):
+        stranger.get(path)
+    for path in ("/v1/namespaces", "/v1/plugins", "/v1/tasks", "/v1/events"):
+        refused(stranger.api("GET", path), "admin_only")
+
+
+@test
+def every_route_of_another_namespace_is_closed():
+    n = 0
+    for operation in Contract().operations:
+        path = operation.path.replace("{ns}", "default")
+        if path == operation.path:
+            continue
+        path = path.replace("{", "").replace("}", "")
+        answer = team().api(operation.method, path)
+        refused(answer, "not_granted")
+        n += 1
+    check(n > 50, n)
+
+
+@test
+def of_the_routes_without_a_namespace_few_are_a_users():
+    closed = []
+    for operation in Contract().operations:
+        if "{ns}" in operation.path:
+            continue
+        path = operation.path.replace("{", "").replace("}", "")
+        if team().api(operation.method, path).status == 403:
+            closed.append(operation.id)
+    equal(closed, ["events_all"])
+
+
+@test
+def a_user_sees_and_makes_namespaces_of_his_own():
+    for name in ("team-b", "team-c", "zone"):
+        daemon().api("POST", "/v1/namespaces", {"name": name})
+    equal([i["name"] for i in team().get("/v1/namespaces").json["items"]],
+          ["team-a", "team-b", "team-c"])
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = team().get("/v1/namespaces?limit=1" + cursor).json
+        check(len(page["items"]) <= 1, page)
+        seen += [i["name"] for i in page["items"]]
+        cursor = "&cursor=" + page["cursor"] if "cursor" in page else None
+    equal(seen, ["team-a", "team-b", "team-c"])
+    team().post("/v1/namespaces", {"name": "team-d"}, expect=201)
+    refused(team().api("POST", "/v1/namespaces", {"name": "mine"}),
+            "not_granted")
+    team().delete("/v1/namespaces/team-d")
+    refused(team().api("DELETE", "/v1/namespaces/zone"), "not_granted")
+
+
+@test
+def a_user_works_in_his_namespace_from_pull_to_delete():
+    s = team()
+    s.pull(reference(), "team-a")
+    at = daemon().revision()
+    s.post(N + "/containers?start=true", container(
+        resources={"pids": 50}, capabilities={"add": ["KILL"]},
+        seccomp="default", runtime={"name": "runc"}), expect=201)
+    until(lambda: "ready" in s.get(N + "/tasks/c/logs").text, "output")
+    answer = s.post(N + "/tasks/c/execs?wait=true", {"args": ["id", "-u"]})
+    equal(answer.json["stdout"], "0\n")
+    s.patch(N + "/containers/c", {"args": ["true"], "labels": {"a": "b"}})
+    with s.sse(N + "/events?after=%d&follow=false" % at) as stream:
+        topics = [e["event"] for e in stream if e.get("id")]
+    check("/tasks/start" in topics and "/tasks/exec-started" in topics, topics)
+    remove(s)
+
+
+# --- what he may not wish --------------------------------------------------
+
+HIS_WISHES_NOT = {
+    "/spec_patch": {"spec_patch": {"hostname": "a"}},
+    "/privileged": {"privileged": True},
+    "/pid": {"pid": "host"},
+    "/ipc": {"ipc": "host"},
+    "/uts": {"uts": "host"},
+    "/network": {"network": "host"},
+    "/devices": {"devices": [{"path": "/dev/null"}]},
+    "/capabilities/add": {"capabilities": {"add": ["SYS_ADMIN"]}},
+    "/seccomp": {"seccomp": "unconfined"},
+    "/runtime": {"runtime": {"name": "/usr/bin/env"}},
+    "/stdio/mode": {"stdio": {"mode": "file", "stdout": "/x"}},
+    "/mounts/0/source": {"mounts": [bind("/home")]},
+}
+ALSO_NOT = (
+    {"runtime": {"name": "runc", "options": {"args": ["--debug"]}}},
+    {"runtime": {"name": "true"}},
+    {"capabilities": {"add": ["ALL"]}},
+    {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}},
+    {"stdio": {"mode": "fifo", "stdin": "/x"}},
+)
+
+
+@test
+def what_reaches_the_host_is_an_admins_to_wish():
+    for field, wish in HIS_WISHES_NOT.items():
+        problem = refused(team().api("POST", N + "/containers",
+                                     container(**wish)), "admin_only")
+        equal(problem["field"], field, wish)
+        daemon().post(N + "/containers?dry_run=true", container(**wish))
+    for wish in ALSO_NOT:
+        refused(team().api("POST", N + "/containers", container(**wish)),
+                "admin_only")
+    made = daemon().post(N + "/containers?dry_run=true", container()).json
+    problem = refused(team().api("POST", N + "/containers", {
+        "id": "c", "image": reference(),
+        "spec": dict(made["spec"])}), "admin_only")
+    equal(problem["field"], "/spec")
+    equal(team().get(N + "/containers").json["items"], [])
+
+
+@test
+def all_that_is_refused_is_told_at_once():
+    problem = refused(team().api("POST", N + "/containers?start=true",
+                                 container(privileged=True, pid="host",
+                                           mounts=[bind("/home")])),
+                      "admin_only")
+    equal([e["field"] for e in problem["errors"]],
+          ["/privileged", "/pid", "/mounts/0/source"], problem)
+
+
+@test
+def nor_can_he_change_his_container_so():
+    team().post(N + "/containers", container(), expect=201)
+    path = N + "/containers/c"
+    was = team().get(path).json
+    check(was["restricted"] is True, was)
+    for field, wish in HIS_WISHES_NOT.items():
+        if field == "/runtime":
+            continue  # cannot be changed by anybody
+        refused(team().api("PATCH", path, wish), "admin_only")
+        refused(team().api("PATCH", "%s?mask=%s" % (path, next(iter(wish))),
+                           wish), "admin_only")
+        refused(team().api("PUT", path, dict(was, **wish)), "admin_only")
+    spec = dict(was["spec"], hostname="b")
+    refused(team().api("PATCH", path, {"spec": spec}), "admin_only")
+    equal(team().patch(path, {"restricted": False}, expect=400)
+          .json["field"], "/restricted")
+    equal(team().get(path).json, was)
+    remove(team())
+
+
+@test
+def of_a_container_that_only_an_admin_could_make_he_changes_labels():
+    daemon().post(N + "/containers", container(mounts=[bind("/home")]),
+                  expect=201)
+    path = N + "/containers/c"
+    check("restricted" not in team().get(path).json)
+    team().patch(path, {"labels": {"a": "b"}})
+    refused(team().api("PATCH", path, {"stop_timeout": 3}), "admin_only")
+    refused(team().api("PATCH", path, {"args": ["true"]}), "admin_only")
+    # Without what was the admin's it is one of his own.
+    made = team().patch(path, {"mounts": None}).json
+    check(made["restricted"] is True, made)
+    remove(team())
+
+
+@test
+def an_admins_change_keeps_it_restricted_while_it_could_be():
+    team().post(N + "/containers", container(mounts=[bind(DATA)]), expect=201)
+    path = N + "/containers/c"
+    check(daemon().patch(path, {"stop_timeout": 3}).json["restricted"])
+    made = daemon().patch(path, {"privileged": True}).json
+    check("restricted" not in made, made)
+    remove(daemon())
+
+
+@test
+def execs_tasks_and_checkpoints_are_held_to_the_same():
+    team().post(N + "/containers?start=true", container(), expect=201)
+    execs = N + "/tasks/c/execs?wait=true"
+    for wish in ({"privileged": True}, {"stdio": {"mode": "file",
+                                                  "stdout": "/x"}}):
+        refused(team().api("POST", execs, dict(wish, args=["true"])),
+                "admin_only")
+    daemon().post(execs, {"privileged": True, "args": ["true"]})
+    problem = refused(team().api("POST", N + "/tasks/c/checkpoint",
+                                 {"image_path": scratch("dump")}),
+                      "admin_only")
+    equal(problem["field"], "/image_path")
+    remove(team())
+    team().post(N + "/containers", container(), expect=201)
+    out = scratch("out")
+    refused(team().api("POST", N + "/tasks", {
+        "container": "c", "stdio": {"mode": "file", "stdout": out}}),
+        "admin_only")
+    check(not os.path.exists(out))
+    remove(team())
+
+
+# --- what he may bind --------------------------------------------------------
+
+@test
+def binds_lie_below_a_bind_root():
+    text = output(team(), ["sh", "-c", "cat /m/file; echo more > /m/new"],
+                  mounts=[bind(DATA)])
+    equal(text, "of the team\n")
+    with open(os.path.join(DATA, "new")) as f:
+        equal(f.read(), "more\n")
+    equal(output(team(), ["cat", "/f"],
+                 mounts=[bind(DATA + "/file", "/f", "ro")]), "of the team\n")
+    check("data" in output(team(), ["ls", "/m"], mounts=[bind(OPEN)]))
+    for source in ("/etc", "/etc/passwd", "/root", "/home", ROOTS, OPEN + "er",
+                   scratch("d"), "/proc/self/root/etc", "/dev"):
+        problem = refused(team().api("POST", N + "/containers",
+                                     container(mounts=[bind(source)])),
+                          "admin_only")
+        equal(problem["field"], "/mounts/0/source")
+
+
+@test
+def a_link_in_a_bind_root_leads_nowhere():
+    for source in ("/out", "/out/ssl", "/data/../out", "/./out"):
+        answer = team().api("POST", N + "/containers",
+                            container(mounts=[bind(OPEN + source)]))
+        if ".." in source:
+            equal(answer.status, 400, answer)
+            continue
+        problem = refused(answer, "admin_only")
+        check("symbolic link" in problem["detail"], problem)
+    # Who may read /etc may say so.
+    daemon().post(N + "/containers?dry_run=true",
+                  container(mounts=[bind(OPEN + "/out/ssl")]))
+
+
+@test
+def nor_does_one_that_was_put_there_later():
+    place = os.path.join(OPEN, "later")
+    os.makedirs(place)
+    team().post(N + "/containers", container(mounts=[bind(place)]),
+                expect=201)
+    os.rmdir(place)
+    os.symlink("/etc", place)
+    for client in (team(), daemon()):
+        refused(client.api("POST", N + "/tasks", {"container": "c"}),
+                "bind_not_allowed")
+    os.unlink(place)
+    answer = team().api("POST", N + "/tasks", {"container": "c"})
+    equal((answer.status, answer.json["reason"]),
+          (409, "mount_source_not_found"), answer)
+    os.makedirs(place)
+    team().post(N + "/tasks", {"container": "c"}, expect=201)
+    remove(team())
+    os.rmdir(place)
+
+
+@test
+def nor_one_that_comes_while_the_task_is_made():
+    place = os.path.join(OPEN, "swapped")
+    trace = scratch("trace")
+    os.makedirs(place)
+    s = start("slow", {"SKIFF_FAILPOINTS": "shim.mount.before=delay(1500)",
+                       "SKIFF_FAILPOINTS_TRACE": trace})
+    client = Client(s, TEAM)
+    client.post(N + "/containers", container(mounts=[bind(place)]),
+                expect=201)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(
+        client.api("POST", N + "/tasks", {"container": "c"})))
+    thread.start()
+    # The daemon has looked; the shim has not.
+    until(lambda: os.path.exists(trace), "the shim")
+    os.rmdir(place)
+    os.symlink("/etc", place)
+    thread.join()
+    [answer] = answers
+    check(answer.status >= 400, answer)
+    equal(answer.json["reason"], "mount_failed", answer)
+    os.unlink(place)
+    remove(client)
+    s.stop()
+
+
+@test
+def what_is_mounted_below_a_bind_root_stays_out():
+    other = os.path.join(DATA, "other")
+    os.makedirs(other, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "skt", other], check=True)
+    try:
+        problem = refused(team().api("POST", N + "/containers", container(
+            mounts=[bind(other)])), "admin_only")
+        check("another mount" in problem["detail"], problem)
+        with open(os.path.join(other, "secret"), "w"):
+            pass
+        equal(output(team(), ["ls", "/m/other"],
+                     mounts=[bind(DATA, "/m", "rbind")]), "")
+    finally:
+        subprocess.run(["umount", other], check=True)
+
+
+@test
+def no_program_with_roots_rights_can_be_left_on_the_host():
+    def ask(*options, **wishes):
+        return team().api("POST", N + "/containers?dry_run=true", container(
+            mounts=[bind(LOOSE, "/m", *options)], **wishes))
+    for options in ((), ("nosuid",), ("ro", "rw")):
+        problem = refused(ask(*options), "admin_only")
+        check("nosuid" in problem["detail"], problem)
+    equal(ask("ro").status, 200)
+    equal(ask("rbind", "ro").status, 200)
+    check(ask(userns="auto").status in (200, 501), ask(userns="auto"))
+
+
+@test
+def a_container_with_ids_of_its_own_binds_below_a_root_too():
+    answer = team().api("POST", N + "/containers?dry_run=true", container(
+        mounts=[bind(LOOSE)], userns="auto"))
+    if answer.status == 501:
+        raise Skip(answer.json["detail"])
+    equal(output(team(), ["sh", "-c", "echo a > /m/a; chmod 4755 /m/a; id -u"],
+                 mounts=[bind(LOOSE)], userns="auto"), "0\n")
+    check(os.stat(os.path.join(LOOSE, "a")).st_uid >= 524288)
+
+
+@test
+def a_bind_root_that_is_none_any_longer_binds_nothing():
+    s = start("narrow")
+    client = Client(s, TEAM)
+    client.post(N + "/containers?start=true",
+                container(mounts=[bind(DATA)], restart_policy="always"),
+                expect=201)
+    at = s.revision()
+    s.args = WHO
+    s.restart()
+    task = client.get(N + "/tasks/c").json
+    equal(task["state"], "running")
+    os.kill(task["pid"], signal.SIGKILL)
+    event = s.wait_event("/tasks/restart-failed", at, container_id="c")
+    check("bind-root" in json.dumps(event), event)
+    remove(client)
+    s.stop()
+
+
+# --- the flags -----------------------------------------------------------
+
+@test
+def what_is_wrong_with_the_flags_is_said():
+    for arguments, word in (
+            (["--grant", "team"], "WHO=NAMESPACE"),
+            (["--grant", "team="], "WHO=NAMESPACE"),
+            (["--grant", "no-such-user=a"], "no-such-user"),
+            (["--grant", "@no-such-group=a"], "no-such-group"),
+            (["--grant", "4294967295=a"], "4294967295"),
+            (["--admin", ""], "--admin"),
+            (["--admin", "@"], "@"),
+            (["--grant", "1=a", "--checkpoints", "any"], "--checkpoints"),
+            (["--bind-root", "/"], "root"),
+            (["--bind-root", "srv"], "absolute"),
+            (["--bind-root", "/no/such"], "/no/such"),
+            (sum((["--grant", "%d=a" % i] for i in range(64)), []), "63")):
+        made = Daemon("flags", args=arguments)
+        made.start(wait=False)
+        check(made.wait_end() != 0, arguments)
+        made.process = None
+        check(word in made.log_tail(), arguments, made.log_tail())
+        made.destroy()
+
+
+@test
+def names_of_users_and_groups_are_the_hosts():
+    with Daemon("names", args=["--grant", "daemon=a",
+                               "--grant", "@games=b"]) as s:
+        import grp
+        import pwd
+        uid = pwd.getpwnam("daemon").pw_uid
+        gid = grp.getgrnam("games").gr_gid
+        Client(s, uid).get("/v1/namespaces/a/tasks")
+        refused(Client(s, uid).api("GET", "/v1/namespaces/b/tasks"),
+                "not_granted")
+        Client(s, 424299, gid=gid).get("/v1/namespaces/b/tasks")
+
+
+main()
