@@ -5,7 +5,7 @@ and what a user may not wish, since it reaches the host."""
 import sys
 
 from skifftest import *
-from lib_tasks import wait_ready
+from lib_tasks import PlainDaemon
 
 sys.path.insert(0, os.path.join(SRC, "tests", "contract"))
 
@@ -94,9 +94,9 @@ BINDS = ["--bind-root", OPEN, "--bind-root", LOOSE + "/"]
 _daemon = None
 
 
-def start(name, env=None):
+def start(name, env=None, kind=Daemon):
     make_roots()
-    s = Daemon(name, env, WHO + BINDS).start()
+    s = kind(name, env, WHO + BINDS).start()
     s.pull(the_registry().push(busybox(), "t/busybox:1"), "team-a")
     return s
 
@@ -410,6 +410,18 @@ def binds_lie_below_a_bind_root():
                                      container(mounts=[bind(source)])),
                           "admin_only")
         equal(problem["field"], "/mounts/0/source")
+
+
+@test
+def crun_binds_them_as_well():
+    if not shutil.which("crun"):
+        raise Skip("no crun")
+    s = start("crun", kind=PlainDaemon)
+    text = output(Client(s, TEAM), ["cat", "/m/file", "/f"],
+                  mounts=[bind(DATA), bind(DATA + "/file", "/f")],
+                  runtime={"name": "crun"})
+    equal(text, "of the team\n" * 2)
+    s.stop()
 
 
 @test

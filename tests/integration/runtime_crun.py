@@ -3,26 +3,17 @@
 """Runtimes: crun beside runc, any other by its path, with options of their
 own; what /v1/plugins says of them.
 
-crun refuses the hybrid layout of cgroups, so the daemon runs in a mount
-namespace without it: crun then sees v1 alone.
+crun refuses the hybrid layout of cgroups, so the daemon is lib_tasks.py's
+PlainDaemon, which does not see it.
 """
 import stat
 
 from skifftest import *
+from lib_tasks import LEAVE, UNIFIED, PlainDaemon
 
 needs("root", "runc", "crun", "unshare", "skopeo", "docker-registry")
 
 N = "/v1/namespaces/default"
-UNIFIED = "/sys/fs/cgroup/unified"
-LEAVE = "umount %s 2>/dev/null; exec \"$0\" \"$@\"" % UNIFIED
-
-
-class PlainDaemon(Daemon):
-    """One that sees no hybrid cgroups."""
-
-    def command(self):
-        return ["unshare", "--mount", "--propagation", "private",
-                "sh", "-c", LEAVE] + super().command()
 
 
 def remove(s, *ids):
