@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may do what: admins, users with namespaces of their own, strangers;
 and what a user may not wish, since it reaches the host."""
+import hashlib
 import sys
 
 from skifftest import *
+from lib_clients import Client
 from lib_tasks import PlainDaemon
 
 sys.path.insert(0, os.path.join(SRC, "tests", "contract"))
@@ -17,54 +19,7 @@ TEAM, OTHER, ADMIN = 424201, 424202, 424203
 GROUP = 424210
 N = "/v1/namespaces/team-a"
 STAY = ["sh", "-c", "echo ready; sleep 1000"]
-# Its clients must get to the socket.
-os.chmod(scratch(), 0o711)
 ROOTS = scratch("srv")
-
-
-def connect_as(path, uid, gid, groups):
-    """A socket that somebody else has connected."""
-    ours, his = socket.socketpair()
-    # Who opens the socket is its group's, or root's.
-    groups = list(groups) + [os.stat(path).st_gid]
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setgroups(groups)
-            os.setresgid(gid, gid, gid)
-            os.setresuid(uid, uid, uid)
-            connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connected.connect(path)
-            socket.send_fds(his, [b"x"], [connected.fileno()])
-        finally:
-            os._exit(0)
-    his.close()
-    with ours:
-        _, fds, _, _ = socket.recv_fds(ours, 1, 1)
-    os.waitpid(pid, 0)
-    check(fds, uid, "cannot connect to", path)
-    return socket.socket(fileno=fds[0])
-
-
-class ConnectionAs(UnixConnection):
-    def __init__(self, path, who, timeout):
-        super().__init__(path, timeout)
-        self.who = who
-
-    def connect(self):
-        self.sock = connect_as(self.path, *self.who)
-        self.sock.settimeout(self.timeout)
-
-
-class Client(Daemon):
-    """A daemon, as it is seen by somebody."""
-
-    def __init__(self, daemon, uid, gid=None, groups=()):
-        self.socket = daemon.socket
-        self.who = (uid, uid if gid is None else gid, groups)
-
-    def connection(self, timeout):
-        return ConnectionAs(self.socket, self.who, timeout)
 
 
 def make_roots():
@@ -250,6 +205,44 @@ def a_user_sees_and_makes_namespaces_of_his_own():
             "not_granted")
     team().delete("/v1/namespaces/team-d")
     refused(team().api("DELETE", "/v1/namespaces/zone"), "not_granted")
+
+
+@test
+def what_there_is_in_other_namespaces_cannot_be_told():
+    daemon().api("POST", "/v1/namespaces", {"name": "zone"})
+    daemon().post("/v1/namespaces/zone/containers", {
+        "id": "there", "spec_patch": {}, "args": ["x"]}, expect=None)
+
+    def body(ns, rest=""):
+        problem = refused(team().api("GET", "/v1/namespaces/%s%s" % (
+            ns, rest)), "not_granted")
+        return {k: v.replace(ns, "NS") if isinstance(v, str) else v
+                for k, v in problem.items() if k != "request_id"}
+    equal(body("zone"), body("none"))
+    equal(body("zone", "/containers/there"), body("none", "/containers/there"))
+
+
+@test
+def a_large_body_is_looked_at_like_a_small_one():
+    for size, status in ((1 << 20, 403), (3 << 20, 403), (4 << 20, 413)):
+        body = container(privileged=True, extensions={"x": "a" * size})
+        answer = team().api("POST", N + "/containers", body)
+        equal(answer.status, status, answer)
+    # What is not granted is not even read.
+    answer = team().api("POST", "/v1/namespaces/zone/containers",
+                        container(extensions={"x": "a" * (3 << 20)}))
+    refused(answer, "not_granted")
+
+
+@test
+def an_upload_into_another_namespace_is_not_begun():
+    data = b"of somebody else"
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    refused(team().api("PUT", "/v1/namespaces/other/content/" + digest, data),
+            "not_granted")
+    daemon().get("/v1/namespaces/other/content/" + digest, expect=404)
+    team().put(N + "/content/" + digest, data, expect=201)
+    team().delete(N + "/content/" + digest)
 
 
 @test

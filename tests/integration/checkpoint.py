@@ -8,6 +8,7 @@ import tarfile
 
 from skifftest import *
 from lib_checkpoint import *
+from lib_clients import Client
 
 needs("root", "runc", "skopeo", "docker-registry", "apt-get")
 
@@ -754,6 +755,52 @@ def nothing_is_left_of_a_container_that_cannot_be_restored():
                         ({"checkpoint": "cp/forge:0", "args": ["x"]}, "/args")):
         equal(s.post(path, body, expect=400).json["field"], field)
     s.get(N + "/containers/forge", expect=404)
+
+
+USER = ["--grant", "424201=default"]
+
+
+@test
+def who_may_not_make_a_container_may_not_make_it_from_a_checkpoint():
+    with Daemon("users", args=["--criu", criu()] + USER) as s:
+        user = Client(s, 424201)
+        counting(s, "admins", privileged=True)
+        put_aside(s, "admins")
+        for body in ({"id": "his"}, {}):
+            problem = user.post(N + "/containers?start=true", dict(
+                body, checkpoint="cp/admins:1"), expect=403).json
+            equal((problem["reason"], problem["field"]),
+                  ("admin_only", "/privileged"), problem)
+        equal([c["id"] for c in user.get(N + "/containers").json["items"]],
+              ["admins"])
+        remove(s, "admins")
+
+
+@test
+def what_a_user_bound_is_bound_again_after_a_restore():
+    there = scratch("bound")
+    os.makedirs(there)
+    with open(there + "/file", "w") as f:
+        f.write("his\n")
+    with Daemon("binder", args=["--criu", criu(), "--bind-root",
+                                there] + USER) as s:
+        user = Client(s, 424201)
+        counting(user, "c", mounts=[{"type": "bind", "source": there,
+                                     "target": "/m", "options": ["ro"]}])
+        n = put_aside(user, "c")
+        restore(user, "c", "cp/c:1")
+        counts_on(user, "c", n)
+        answer = user.post(N + "/tasks/c/execs?wait=true",
+                           {"args": ["cat", "/m/file"]}).json
+        equal(answer["stdout"], "his\n", answer)
+        check(user.get(N + "/containers/c").json["restricted"])
+        # Another one like it is held to the same.
+        user.delete(N + "/tasks/c?force=true", expect=200)
+        made = user.post(N + "/containers?start=true", {
+            "id": "like", "checkpoint": "cp/c:1"}, expect=201).json
+        check(made["restricted"] is True, made)
+        counts_on(user, "like", n)
+        remove(user, "c", "like")
 
 
 def hostile_states():

@@ -74,7 +74,7 @@ integration_tests += \
 	%D%/faults_kill9.py %D%/pid_reuse.py
 dist_noinst_DATA += %D%/lib_checkpoint.py %D%/lib_faults.py %D%/tcp_talk.c
 
-dist_noinst_DATA += %D%/lib_tasks.py
+dist_noinst_DATA += %D%/lib_clients.py %D%/lib_tasks.py
 dist_noinst_DATA += %D%/lib.sh %D%/lib_images.py %D%/lib_picture.py \
 	%D%/lib_pty.py %D%/lib_refusals.py %D%/lib_registry.py %D%/lib_streams.py \
 	%D%/skifftest.py
