@@ -125,8 +125,9 @@ new_object(const struct write *write)
 	const struct exec_wishes *wishes = write->wishes;
 	const struct exec *exec = write->exec;
 	json_t *object =
-	    json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:O}", "id", exec->id,
-		      "container", exec->task->id, "state", "created", "args",
+	    json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:b, s:O}", "id",
+		      exec->id, "task", exec->task->id, "container",
+		      exec->task->id, "state", "created", "args",
 		      texts(&wishes->args), "terminal", exec->has_terminal,
 		      "auto_remove", exec->auto_remove, "stdio", exec->stdio);
 

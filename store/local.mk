@@ -30,7 +30,8 @@ MIGRATIONS = \
 	%D%/migrations/0002_snapshots.sql \
 	%D%/migrations/0003_container_snapshots.sql \
 	%D%/migrations/0004_user_ranges.sql \
-	%D%/migrations/0005_half_made.sql
+	%D%/migrations/0005_half_made.sql \
+	%D%/migrations/0006_execs_name_their_task.sql
 EMBED = build-aux/embed.sh
 EXTRA_DIST += $(EMBED) $(MIGRATIONS)
 CLEANFILES += %D%/migrations.c

@@ -94,14 +94,15 @@ def registered_started_waited_for_and_deleted():
     with Box() as b:
         after = b.s.revision()
         made = b.add("e1", "sh", "-c", "echo out; exit 3")
-        equal((made["state"], made["args"], made["container"]),
-              ("created", ["sh", "-c", "echo out; exit 3"], b.id))
+        equal((made["state"], made["args"], made["task"], made["container"]),
+              ("created", ["sh", "-c", "echo out; exit 3"], b.id, b.id))
         equal(b.listed(), ["e1"])
         equal(b.wait("e1", "?timeout=0", expect=504)["state"], "created")
         check(b.do("e1", "start")["pid"] > 0)
         equal(b.wait("e1")["exit_status"], 3)
         done = b.get("e1")
-        equal((done["state"], done["exit_status"]), ("stopped", 3))
+        equal((done["task"], done["state"], done["exit_status"]),
+              (b.id, "stopped", 3))
         equal(b.do("e1", "start", expect=409)["state"], "stopped")
         equal(b.do("e1", "kill", expect=409)["state"], "stopped")
         with open(b.place("e1", "log")) as f:

@@ -458,6 +458,42 @@ every_older_schema_migrates_with_its_rows(void)
 	store_done(&store);
 }
 
+/* The one exec of a database. */
+static char *
+exec_doc(sqlite3 *handle)
+{
+	sqlite3_stmt *stmt = NULL;
+	char *doc;
+
+	CHECK(sqlite3_prepare_v2(handle, "SELECT doc FROM record WHERE kind=8",
+				 -1, &stmt, NULL) == SQLITE_OK);
+	CHECK(sqlite3_step(stmt) == SQLITE_ROW);
+	doc = xstrdup(stmt_text(stmt, 0));
+	(void)sqlite3_finalize(stmt);
+	return doc;
+}
+
+static void
+an_older_exec_is_given_the_name_of_its_task(void)
+{
+	struct skiff_error err = ERROR_INIT;
+	cleanup_free char *doc = NULL;
+	sqlite3 *handle;
+
+	store_init(&store);
+	handle = open_raw("execs.db");
+	CHECK(migrate_run(handle, migrations, 5, &err) == 0);
+	CHECK(sqlite3_exec(handle,
+			   "INSERT INTO record VALUES (8,'n','c/e',1,1,1,"
+			   "'{\"id\":\"e\",\"container\":\"c\"}')",
+			   NULL, NULL, NULL) == SQLITE_OK);
+	CHECK(migrate_run(handle, migrations, n_migrations, &err) == 0);
+	doc = exec_doc(handle);
+	CHECK_STR(doc, "{\"id\":\"e\",\"container\":\"c\",\"task\":\"c\"}");
+	(void)sqlite3_close(handle);
+	store_done(&store);
+}
+
 static void
 a_failing_migration_leaves_the_schema_before_it(void)
 {
@@ -585,6 +621,7 @@ main(int argc, char **argv)
 		TEST(lost_metadata_does_not_come_back_empty),
 		TEST(what_is_no_database_is_an_error),
 		TEST(every_older_schema_migrates_with_its_rows),
+		TEST(an_older_exec_is_given_the_name_of_its_task),
 		TEST(a_failing_migration_leaves_the_schema_before_it),
 		TEST(what_was_acknowledged_survives_a_kill),
 		TEST(another_process_cannot_open_it),
