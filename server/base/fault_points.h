@@ -7,8 +7,8 @@
  * a new step cannot go untested.
  *
  * A row: C name, name in SKIFF_FAILPOINTS, scenario that reaches it
- * (pull | create | start | pause | exit | restart | rotate | delete |
- * checkpoint | restore, the verb that a test drives).
+ * (pull | create | start | exec | pause | exit | restart | rotate | rename |
+ * delete | checkpoint | restore, the verb that a test drives).
  */
 #define SKIFF_FAULT_POINTS(X)                                                  \
 	X(APPLY_END, "apply.end", "pull")                                      \

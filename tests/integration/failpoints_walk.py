@@ -56,8 +56,8 @@ def points():
                            "--list-failpoints"], capture_output=True,
                           text=True, check=True).stdout
     all_points = dict(line.split("\t") for line in text.splitlines())
-    # Those of checkpoints have a walk of their own, in checkpoint.py, those
-    # of renames a test, in task_rename.py.
+    # Those of checkpoints have a walk of their own, in checkpoint_faults.py,
+    # those of renames a test, in task_rename.py.
     return {name: scenario for name, scenario in all_points.items()
             if scenario not in ("checkpoint", "restore", "rename")}
 

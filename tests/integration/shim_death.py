@@ -84,17 +84,24 @@ def live(t, env):
     return "all"
 
 
+# The life above has none of these: failpoints_walk.py and
+# checkpoint_faults.py walk their points.
+OF_OTHERS = ("checkpoint", "restore", "exec", "rotate")
+
+
 def walk(action):
-    points = [p for p in failpoints()
-              if p[1] not in ("checkpoint", "restore")]
+    points = [p for p in failpoints() if p[1] not in OF_OTHERS]
     check(len(points) >= 15, points)
     for name, scenario in points:
         with Task("sleep", "1000") as t:
-            env = {"SKIFF_FAILPOINTS": "%s=%s" % (name, action)}
+            trace = os.path.join(t.dir, "trace")
+            env = {"SKIFF_FAILPOINTS": "%s=%s" % (name, action),
+                   "SKIFF_FAILPOINTS_TRACE": trace}
             try:
                 live(t, env)
             except Exception:
                 pass  # the daemon's side was killed
+            check(os.path.exists(trace), name, "was not reached")
             if scenario == "create" and action != "crash":
                 t.nothing_is_left()
             t.call("cleanup")
