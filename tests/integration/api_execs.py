@@ -3,7 +3,9 @@
 """More processes in a container: registered, started, ended, deleted."""
 import base64
 import glob
+import hashlib
 import os
+import re
 import threading
 import time
 
@@ -374,6 +376,72 @@ def much_output_is_cut_and_said():
         equal(len(done["stdout"]), 8 << 20)
         b.s.post(b.execs + "?wait=true&max_output=8388609",
                  {"args": ["true"]}, expect=400)
+
+
+@test
+def every_line_of_much_output_through_a_terminal_is_there():
+    wanted = "".join("line %d\r\n" % i for i in range(1, 200001))
+    with Box() as b:
+        done = b.run("sh", "-c", "seq 1 200000 | sed 's/^/line /'; "
+                     "exit 5", terminal=True, id="much",
+                     query="&remove=false")
+        equal((done["exit_status"], done["truncated"]), (5, False))
+        # No equal(), which would show both.
+        check(done["stdout"] == wanted, len(done["stdout"]))
+        kept = b.s.get(b.execs + "/much/output").text
+        check(kept == wanted, len(kept))
+
+
+@test
+def a_dozen_terminals_started_at_once_are_each_a_process_s_own():
+    with Box() as b:
+        names = ["t%d" % i for i in range(12)]
+        starts = [threading.Thread(target=b.add, args=(
+            name, "sh", "-c", "tty; until [ -e /tmp/go ]; do sleep 0.02; "
+            "done; echo %s; exit %d" % (name, i)),
+            kwargs={"terminal": True, "query": "?start=true"})
+            for i, name in enumerate(names)]
+        for start in starts:
+            start.start()
+        for start in starts:
+            start.join()
+        equal([b.get(name)["state"] for name in names], ["running"] * 12)
+        b.run("touch", "/tmp/go")
+        ttys = set()
+        for i, name in enumerate(names):
+            equal(b.wait(name)["exit_status"], i)
+            tty, *said = b.s.get("%s/%s/output" % (b.execs, name)) \
+                .text.split("\r\n")
+            equal(said, [name, ""])
+            ttys.add(tty)
+        equal(len(ttys), 12, ttys)
+
+
+@test
+def a_list_of_arguments_that_just_fits_arrives_whole():
+    words = ["%d: ' \" \\ \n é %s" % (i, "x" * 50000) for i in range(50)]
+    script = "echo $#; printf '%s\\0' \"$@\" | sha256sum"
+
+    def ask(b, expect):
+        return b.run("sh", "-c", script, "sh", *words, expect=expect)
+    with Box() as b:
+        problem = ask(b, 400)
+        equal(problem["reason"], "argument_list_too_long")
+        size, fits = map(int, re.search(
+            r"are (\d+) bytes, of which the kernel takes (\d+)",
+            problem["detail"]).groups())
+        # Each has a NUL and a pointer, too.
+        while size - fits > len(words[-1].encode()) + 9:
+            size -= len(words.pop().encode()) + 9
+        words[-1] = words[-1][:fits - size]
+        digest = hashlib.sha256()
+        for word in words:
+            digest.update(word.encode() + b"\0")
+        done = ask(b, 200)
+        equal(done["stdout"].split(),
+              [str(len(words)), digest.hexdigest(), "-"], done)
+        words[-1] += "z"
+        equal(ask(b, 400)["reason"], "argument_list_too_long")
 
 
 @test

@@ -65,6 +65,23 @@ def events_of_a_task_come_in_order():
 
 
 @test
+def a_task_that_ends_at_once_had_a_pid():
+    s = the_daemon()
+    name = image(s)
+    for i in range(10):
+        before = s.revision()
+        task = s.run("short", name, ["true"])
+        equal(s.wait_task("short")["exit_status"], 0)
+        check(task["pid"] > 0, task)
+        events = {e["topic"]: e["event"] for e in s.events(before)
+                  if e["topic"].startswith("/tasks/")}
+        equal({topic: events["/tasks/" + topic]["pid"]
+               for topic in ("create", "start", "exit")},
+              dict.fromkeys(("create", "start", "exit"), task["pid"]))
+        remove(s, "short")
+
+
+@test
 def a_signal_that_kills_is_128_and_its_number():
     s = the_daemon()
     s.run("victim", image(s), ["sleep", "1000"])

@@ -313,6 +313,57 @@ def a_deleted_task_lets_go_of_its_shim():
     until(lambda: pidfds(s) <= before, "descriptors closed")
 
 
+def runtime_root(s):
+    return os.path.join(s.state, "runtime", "default")
+
+
+@test
+def what_the_runtime_has_lost_is_killed_and_deleted_all_the_same():
+    s = the_daemon()
+    clean = picture_at_rest(s)
+    before = s.revision()
+    for how in ("kill", "stop", "force"):
+        run(s, how)
+        shutil.rmtree(os.path.join(runtime_root(s), how))
+        # It runs on, and what needs no runtime is done.
+        s.post(task(how, "/pause"))
+        s.post(task(how, "/resume"))
+        check(s.get(task(how, "/pids")).json["processes"])
+        problem = s.post(task(how, "/execs?wait=true"), {"args": ["true"]},
+                         expect=409).json
+        equal(problem["reason"], "runtime_exec_failed")
+        equal((state(s, how), s.get(task(how, "/execs")).json["items"]),
+              ("running", []))
+        if how == "kill":
+            s.post(task(how, "/kill"), {"signal": "KILL"})
+            equal(s.wait_task(how)["exit_status"], 137)
+        elif how == "stop":
+            equal(s.post(task(how, "/stop")).json["exit_status"], 7)
+        gone = s.delete(task(how) + "?force=true", expect=200).json
+        equal(gone["exit_status"], 7 if how == "stop" else 137)
+        equal([v for v in verbs(s, how, before) if v in ("exit", "delete")],
+              ["exit", "delete"])
+        remove(s, how)
+    equal(differences(clean, s.picture()), [])
+
+
+@test
+def what_the_runtime_was_made_to_delete_has_ended():
+    s = the_daemon()
+    clean = picture_at_rest(s)
+    before = s.revision()
+    run(s, "taken")
+    subprocess.run(["runc", "--root", runtime_root(s), "delete", "--force",
+                    "taken"], check=True)
+    equal(s.wait_task("taken")["exit_status"], 137)
+    equal(s.post(task("taken", "/kill"), expect=409).json["state"],
+          "stopped")
+    equal(s.delete(task("taken"), expect=200).json["exit_status"], 137)
+    equal(verbs(s, "taken", before), ["create", "start", "exit", "delete"])
+    remove(s, "taken")
+    equal(differences(clean, s.picture()), [])
+
+
 @test
 def one_process_of_the_task_is_killed_by_its_pid():
     s = the_daemon()
