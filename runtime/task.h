@@ -17,11 +17,11 @@
  * What each state allows; all else is SKIFF_FAILED_PRECONDITION, with the
  * state in it:
  *
- *	created   start, kill, stop, update, delete
- *	running   pause, kill, stop, update
- *	pausing   resume, kill, stop, update
- *	paused    resume, kill, stop, update
- *	stopped   stop (which only keeps it so), rename, delete
+ *	created   start, kill, stop, restart, update, resize, exec, delete
+ *	running   pause, kill, stop, restart, update, resize, exec, checkpoint
+ *	pausing   resume, kill, stop, restart, update, resize
+ *	paused    resume, kill, stop, restart, update, resize, checkpoint
+ *	stopped   stop (which only keeps it so), restart, rename, delete
  *
  * Order in the event log, for each task: create < start < exit < delete.
  * Every call may be made from any thread, and may block for as long as the
