@@ -3,6 +3,7 @@
 
 #include "runtime/spec/rules.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "runtime/spec/host.h"
+#include "runtime/spec/wishes.h"
 
 #define SYSCTL_BYTES_MAX 128
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -71,6 +73,49 @@ sysctl_fault(const char *name, const char *value,
 				  "IPC namespace of its own";
 	return "is not a container's own; only net.*, fs.mqueue.* and "
 	       "kernel.{msg*,sem,shm*} are";
+}
+
+/* --- mounts -------------------------------------------------------------- */
+
+static const char *const whole_dirs[] = { "/", "/etc", "/proc" };
+
+/* Who may write to one of them is root. */
+static const char *const sockets[] = {
+	"/run/docker.sock",
+	"/run/containerd/containerd.sock",
+	"/run/crio/crio.sock",
+	"/run/podman/podman.sock",
+};
+
+static bool
+is_one_of(const char *path, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(path, list[i]) == 0)
+			return true;
+	return false;
+}
+
+const char *
+mount_source_fault(const char *source, const struct host *host)
+{
+	cleanup_free char *resolved = realpath(source, NULL);
+	const char *path = resolved ? resolved : source;
+
+	/* A link that leads nowhere yet. */
+	if (path_is_below(path, "/var/run"))
+		path += strlen("/var");
+	if (is_one_of(path, whole_dirs, ARRAY_SIZE(whole_dirs)))
+		return "cannot be given away as a whole";
+	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++)
+		if (path_is_below(sockets[i], path))
+			return "holds the socket of a daemon that would do "
+			       "anything for whoever has it";
+	for (size_t i = 0; i < host->private_dirs.n; i++)
+		if (path_is_below(path, host->private_dirs.items[i]) ||
+		    path_is_below(host->private_dirs.items[i], path))
+			return "holds files of the daemon itself";
+	return NULL;
 }
 
 /* --- annotations ------------------------------------------------------- */

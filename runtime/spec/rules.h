@@ -31,6 +31,14 @@ const char *annotation_fault(const char *name);
 /* Of the wishes: only what is meant for people and tools. */
 const char *annotation_wish_fault(const char *name);
 
+/*
+ * What would hand over the host as it is: its root, accounts and processes,
+ * the daemon's own files, the socket of another daemon of containers. source
+ * is absolute; links in it are followed as they are now, since one that
+ * changes later is its owner's doing.
+ */
+const char *mount_source_fault(const char *source, const struct host *host);
+
 /* "nofile", "RLIMIT_NOFILE" → RLIMIT_NOFILE; -1: there is none such. */
 int rlimit_number(const char *name);
 const char *rlimit_name(int number);

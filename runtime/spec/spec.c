@@ -307,6 +307,25 @@ make_hostname(const struct spec_request *request, char name[HOSTNAME_MAX + 1])
 	return request->wishes->hostname ? request->wishes->hostname : name;
 }
 
+/*
+ * What no client decides, whatever stands there: its cgroup, in which all are
+ * killed at its end, and sets of capabilities by which a program of the image
+ * would gain some (CVE-2022-24769).
+ */
+static void
+set_own(json_t *spec, const struct host *host, const char *ns, const char *id)
+{
+	static const char *const sets[] = { "inheritable", "ambient" };
+	cleanup_free char *cgroup = cgroups_path(host, ns, id);
+	json_t *caps =
+	    json_object_get(json_object_get(spec, "process"), "capabilities");
+
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
+		if (json_object_get(caps, sets[i]))
+			(void)json_object_set_new(caps, sets[i], json_array());
+	json_set_text(json_object_get(spec, "linux"), "cgroupsPath", cgroup);
+}
+
 /* The last word is the client's, as far as it leaves a spec to accept. */
 static int
 patch_spec(const struct spec_request *request, json_t *spec,
@@ -319,7 +338,10 @@ patch_spec(const struct spec_request *request, json_t *spec,
 		return 0;
 	json_merge_patch(spec, patch);
 	spec_check(spec, "/spec_patch", request->host, &faults);
-	return json_faults_to_error(&faults, err);
+	if (json_faults_to_error(&faults, err) < 0)
+		return -1;
+	set_own(spec, request->host, request->ns, request->id);
+	return 0;
 }
 
 int
@@ -364,7 +386,6 @@ json_t *
 spec_adopt(const json_t *spec, const struct host *host, const char *ns,
 	   const char *id)
 {
-	cleanup_free char *path = cgroups_path(host, ns, id);
 	json_t *copy = json_deep_copy(spec);
 	json_t *part;
 
@@ -376,13 +397,9 @@ spec_adopt(const json_t *spec, const struct host *host, const char *ns,
 	/* A directory of the client's own stays where it is. */
 	if (*json_get_text(part, "path") != '/')
 		json_set_text(part, "path", SPEC_ROOT);
-	part = json_object_get(copy, "linux");
-	if (!part) {
-		part = json_object();
-		(void)json_object_set_new(copy, "linux", part);
-	}
-	if (!json_object_get(part, "cgroupsPath"))
-		json_set_text(part, "cgroupsPath", path);
+	if (!json_object_get(copy, "linux"))
+		(void)json_object_set_new(copy, "linux", json_object());
+	set_own(copy, host, ns, id);
 	return copy;
 }
 

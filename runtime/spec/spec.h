@@ -59,7 +59,8 @@ void spec_check(const json_t *spec, const char *prefix, const struct host *host,
 		struct json_faults *faults);
 /*
  * A copy of a checked spec of a client, with root.path SPEC_ROOT unless it is
- * a directory of the client's own, and with a cgroupsPath if it has none.
+ * a directory of the client's own. The cgroup is the daemon's to choose, and
+ * no capability is inheritable or ambient, whatever it says.
  */
 json_t *spec_adopt(const json_t *spec, const struct host *host, const char *ns,
 		   const char *id);

@@ -287,14 +287,17 @@ check_root(const struct checked *check)
 	const json_t *root = checked_object(check, check->spec, "", "root");
 	const json_t *path = json_object_get(root, "path");
 	const char *text = json_string_value(path);
+	const char *fault;
 
 	if (!path || (text && strcmp(text, SPEC_ROOT) == 0))
 		return;
-	if (!text || path_fault(text))
+	if (!text || path_fault(text)) {
 		checked_fault(check, "/root/path", "must be an absolute path");
-	else if (strspn(text, "/") == strlen(text))
-		checked_fault(check, "/root/path",
-			      "must not be the host's root");
+		return;
+	}
+	fault = mount_source_fault(text, check->host);
+	if (fault)
+		checked_fault(check, "/root/path", "%s", fault);
 }
 
 void

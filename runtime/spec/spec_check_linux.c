@@ -72,6 +72,76 @@ mount_fault(const char *target, const char *type)
 	return NULL;
 }
 
+static bool
+is_bind(const json_t *mount)
+{
+	json_t *option;
+	size_t i;
+
+	json_array_foreach (json_object_get(mount, "options"), i, option) {
+		const char *text = json_string_value(option);
+
+		if (text && has_word("bind rbind", text))
+			return true;
+	}
+	return strcmp(json_get_text(mount, "type"), "bind") == 0;
+}
+
+/* The daemon's own, in the bundle. */
+static bool
+is_generated(const char *source)
+{
+	static const char *const sources[] = {
+		SPEC_SOURCE_RESOLV_CONF, SPEC_SOURCE_HOSTS,
+		SPEC_SOURCE_HOSTNAME,	 SPEC_SOURCE_INIT,
+		SPEC_SOURCE_SHM,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
+		if (strcmp(source, sources[i]) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+bind_fault(const char *source, const struct host *host)
+{
+	const char *fault = path_fault(source);
+
+	if (is_generated(source))
+		return NULL;
+	return fault ? fault : mount_source_fault(source, host);
+}
+
+/*
+ * The runtime would make its mount point in what is bound there, where others
+ * may swap it for a link (CVE-2024-45310).
+ */
+static bool
+is_in_a_bind(const json_t *mounts, const char *target)
+{
+	json_t *outer;
+	size_t i;
+
+	json_array_foreach (mounts, i, outer) {
+		const char *other = json_get_text(outer, "destination");
+
+		if (*other && is_bind(outer) && strcmp(other, target) != 0 &&
+		    path_is_below(target, other))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_system_mount(const char *target)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(system_mounts); i++)
+		if (strcmp(target, system_mounts[i].path) == 0)
+			return true;
+	return false;
+}
+
 static void
 check_mount(const struct checked *check, size_t i, const json_t *mount)
 {
@@ -81,6 +151,7 @@ check_mount(const struct checked *check, size_t i, const json_t *mount)
 	const json_t *options = checked_array(check, mount, at, "options");
 	const char *type = json_get_text(mount, "type");
 	const char *fault;
+	const char *place;
 	json_t *option;
 	size_t k;
 
@@ -88,12 +159,20 @@ check_mount(const struct checked *check, size_t i, const json_t *mount)
 		checked_fault(check, at, "must be an object");
 		return;
 	}
-	fault = mount_fault(json_get_text(mount, "destination"),
-			    *type ? type : "none");
+	place = json_get_text(mount, "destination");
+	fault = mount_fault(place, *type ? type : "none");
+	if (!fault && !is_system_mount(place) &&
+	    is_in_a_bind(json_object_get(check->spec, "mounts"), place))
+		fault = "lies inside a bind mount";
 	if (fault)
 		checked_fault(check, target, "%s", fault);
+	fault = NULL;
 	if (strlen(json_get_text(mount, "source")) > 4095)
-		checked_fault(check, source, "is longer than 4095 bytes");
+		fault = "is longer than 4095 bytes";
+	else if (is_bind(mount))
+		fault = bind_fault(json_get_text(mount, "source"), check->host);
+	if (fault)
+		checked_fault(check, source, "%s", fault);
 	json_array_foreach (options, k, option)
 		if (!json_is_string(option))
 			checked_fault(check, at, "options must be strings");

@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "runtime/spec/host.h"
+#include "runtime/spec/rules.h"
 #include "runtime/spec/wishes_internal.h"
 
 static const struct json_field mount_fields[] = {
@@ -204,27 +204,6 @@ wishes_mounts_done(struct wishes *wishes)
 	free(wishes->mount_list);
 }
 
-/*
- * The daemon's own files would hand over every container of the host, its
- * socket too, and /etc the host's accounts. Links are followed as they are
- * now; a source that changes later is its owner's doing.
- */
-static const char *
-source_fault(const char *source, const struct host *host)
-{
-	cleanup_free char *resolved = realpath(source, NULL);
-	const char *path = resolved ? resolved : source;
-
-	if (strcmp(path, "/") == 0 || strcmp(path, "/etc") == 0 ||
-	    strcmp(path, "/proc") == 0)
-		return "cannot be given away as a whole";
-	for (size_t i = 0; i < host->private_dirs.n; i++)
-		if (path_is_below(path, host->private_dirs.items[i]) ||
-		    path_is_below(host->private_dirs.items[i], path))
-			return "holds files of the daemon itself";
-	return NULL;
-}
-
 void
 wishes_check_sources(const struct wishes *wishes, const struct host *host,
 		     struct json_faults *faults)
@@ -236,7 +215,7 @@ wishes_check_sources(const struct wishes *wishes, const struct host *host,
 
 		/* What is no path, or "/", has been told. */
 		if (source && !path_fault(source) && strcmp(source, "/") != 0)
-			fault = source_fault(source, host);
+			fault = mount_source_fault(source, host);
 		if (fault)
 			json_fault(faults, pointer, "%s", fault);
 	}

@@ -88,6 +88,15 @@ def annotations_are_no_orders_to_a_runtime():
             "/annotations")
 
 
+def host_s_own():
+    """What nobody gets into a container, but by a root of his own."""
+    s = the_daemon()
+    return ["/", "/etc", "/proc", s.root, s.root + "/skiff.db",
+            os.path.dirname(s.root), s.state, "/run/docker.sock",
+            "/var/run/docker.sock", "/run", "/run/containerd",
+            "/run/containerd/containerd.sock"]
+
+
 @test
 def mounts_stay_where_they_may_be():
     tmpfs = {"type": "tmpfs", "target": "/m"}
@@ -96,9 +105,7 @@ def mounts_stay_where_they_may_be():
                    BIG):
         problem = refused(wish(mounts=[dict(tmpfs, target=target)]))
         equal(problem["field"], "/mounts/0/target", target[:30])
-    for source in ("/", "/etc", "/proc", "rel", "/a/..", BIG,
-                   the_daemon().root, the_daemon().root + "/skiff.db",
-                   os.path.dirname(the_daemon().root), the_daemon().state):
+    for source in host_s_own() + ["rel", "/a/..", BIG]:
         refused(wish(mounts=[{"type": "bind", "source": source,
                               "target": "/m"}]), "/mounts/0/source")
     link = scratch("link")
@@ -113,11 +120,78 @@ def mounts_stay_where_they_may_be():
                               ("/a", "proc"), ("/", "bind"), (BIG, "tmpfs"),
                               ("/x/../proc", "tmpfs"), ("/./dev", "bind")):
         at = "/mounts/%d" % len(mounts)
-        refused(spoilt(at, {"destination": destination, "type": kind}),
+        refused(spoilt(at, {"destination": destination, "type": kind,
+                            "source": "/home"}),
                 "/spec%s/destination" % at)
+    hosts = [source for source in host_s_own()] + [
+        link, "../mounts", "etc/../../mounts", "/a/../b", ""]
+    for source in hosts:
+        for bound in ({"type": "bind"}, {"options": ["rbind", "ro"]},
+                      {"type": "none", "options": ["bind"]}):
+            at = "/mounts/%d" % len(mounts)
+            bad = dict(bound, destination="/m", source=source)
+            refused(spoilt(at, bad), "/spec%s/source" % at)
+            refused(wish(spec_patch={"mounts": mounts + [bad]}),
+                    "/spec_patch%s/source" % at)
     spec = plain_spec()
     spec["mounts"] = [{"destination": "/m%d" % i} for i in range(40000)]
     check("/spec/mounts" in pointers(refused({"spec": spec})))
+
+
+@test
+def nothing_is_mounted_in_what_is_bound():
+    there = scratch("bound")
+    os.makedirs(there, exist_ok=True)
+    outer = {"type": "bind", "source": there, "target": "/n"}
+    for inner in ({"type": "tmpfs", "target": "/n/a"},
+                  {"type": "bind", "source": there, "target": "/n/a/b"}):
+        refused(wish(mounts=[outer, inner]), "/mounts/1/target")
+        refused(wish(mounts=[inner, outer]), "/mounts/0/target")
+    mounts = plain_spec()["mounts"]
+    outer = {"destination": "/n", "source": there, "type": "bind"}
+    for inner in ({"destination": "/n/a", "type": "tmpfs", "source": "a"},
+                  {"destination": "/n/a", "source": there,
+                   "options": ["rbind"]}):
+        for order, at in (((outer, inner), 1), ((inner, outer), 0)):
+            field = "/mounts/%d/destination" % (len(mounts) + at)
+            spec = dict(plain_spec(), mounts=mounts + list(order))
+            refused({"spec": spec}, "/spec" + field)
+            refused(wish(spec_patch={"mounts": spec["mounts"]}),
+                    "/spec_patch" + field)
+    equal(os.listdir(there), [])
+
+
+@test
+def the_root_of_a_spec_is_nothing_of_the_host_s_own():
+    for path in host_s_own():
+        refused(spoilt("/root/path", path), "/spec/root/path")
+
+
+@test
+def the_cgroup_of_a_spec_is_the_daemon_s_to_choose():
+    for path in ("/", "/system.slice", "/other"):
+        spec = plain_spec()
+        spec["linux"]["cgroupsPath"] = path
+        made = the_daemon().post(C + "?dry_run=true",
+                                 {"id": "cg", "spec": spec}).json["spec"]
+        own = made["linux"]["cgroupsPath"]
+        check(own.endswith("/default/cg") and own != path, own)
+        made = the_daemon().post(C + "?dry_run=true", wish(
+            id="cg", spec_patch={"linux": {"cgroupsPath": path}})).json
+        equal(made["spec"]["linux"]["cgroupsPath"], own)
+
+
+@test
+def no_spec_makes_capabilities_inheritable():
+    sets = {"inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"]}
+    spec = plain_spec()
+    spec["process"]["capabilities"].update(sets)
+    for body in ({"id": "i", "spec": spec}, wish(
+            id="i", spec_patch={"process": {"capabilities": sets}})):
+        made = the_daemon().post(C + "?dry_run=true", body).json["spec"]
+        caps = made["process"]["capabilities"]
+        equal((caps["inheritable"], caps["ambient"]), ([], []))
+        check("CAP_KILL" in caps["bounding"])
 
 
 @test

@@ -199,7 +199,8 @@ a_client_s_spec_of_linux_is_checked(void)
 			       ",\"cgroupsPath\":\"x\""),
 		     "/spec/mounts/0/destination /spec/linux/cgroupsPath");
 #define MOUNT(target, type)                                                    \
-	"{\"destination\":\"" target "\",\"type\":\"" type "\"}"
+	"{\"destination\":\"" target "\",\"type\":\"" type                     \
+	"\",\"source\":\"/srv\"}"
 	CHECK_FAULTS(SPEC(",\"mounts\":[" MOUNT("/proc", "proc") "," MOUNT(
 			 "/dev/pts", "devpts") "," MOUNT("/sys", "sysfs") "]"),
 		     "");
