@@ -214,6 +214,8 @@ answer_update(struct request *request, void *context, enum update_kind kind,
 
 	if (take_container(request, &ref, err) < 0 ||
 	    request_json(request, &body, err) < 0 ||
+	    request_query_bool(request, "dry_run", false, &update.is_dry, err) <
+		0 ||
 	    take_if_match(request, &update.if_match, err) < 0)
 		return -1;
 	r = take_mask(request, &mask, err);

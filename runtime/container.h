@@ -89,6 +89,7 @@ struct container_update {
 	/* "labels.a", "extensions.x", "runtime.options", "spec", "env" … */
 	const struct strv *mask;
 	bool is_by_admin;
+	bool is_dry;	  /* looked at, not written */
 	int64_t if_match; /* as in struct change */
 };
 

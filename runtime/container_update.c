@@ -583,6 +583,8 @@ try_update(struct updating *updating, struct container_made *ret,
 				json_object_get(updating->after, "spec"),
 				err) < 0))
 		return -1;
+	if (update->is_dry)
+		return container_give(update->id, updating->after, ret);
 	writing.object = updating->after;
 	if (db_write(updating->context->db, write_update, &writing, err) == 0)
 		return container_give(update->id, updating->after, ret);

@@ -50,6 +50,7 @@ static const struct limit_field fields[] = {
 	NUMBER(memory_swap, MEMORY_MIN, INT64_C(1) << 60),
 	NUMBER(cpu_shares, 2, 262144),
 	NUMBER(pids, 1, INT64_C(1) << 22),
+	NUMBER(blkio_weight, 10, 1000),
 	LIST(cpuset_cpus),
 	LIST(cpuset_mems),
 };

@@ -34,13 +34,22 @@ cmd_update()
 	each_container update_container "$@"
 }
 
-# The task first: what cannot be done now is no wish for later, either.
+# All or nothing. What the container cannot have is asked for before its task
+# is touched, and what cannot be done now is no wish for later, either.
 update_container()
 {
-	if [ -n "$limits" ] &&
-	    ! http_try PATCH "$namespace_path/tasks/$1" \
-		"{\"resources\": $limits}"; then
-		[ "$http_status" = 404 ] || return 1
+	if [ -n "$limits" ]; then
+		http_try PATCH "$namespace_path/containers/$1?dry_run=true" \
+		    "$wishes" || return 1
+		limit_task "$1" || return 1
 	fi
 	http_try PATCH "$namespace_path/containers/$1" "$wishes"
+}
+
+# limit_task CONTAINER: true where there is none that runs, too.
+limit_task()
+{
+	http_try PATCH "$namespace_path/tasks/$1" \
+	    "{\"resources\": $limits}" || [ "$http_status" = 404 ] ||
+	    [ "$(problem_field .state)" = stopped ]
 }

@@ -33,6 +33,18 @@
 #define SHARES_DEFAULT 1024
 #define PERIOD_DEFAULT_US 100000
 
+/* The first that there is; in the order of runc and crun. */
+static const struct weight_file {
+	const char *name;
+	int64_t usual; /* what everyone has */
+	bool is_scaled;
+} weight_files[] = {
+	{ "blkio.weight", 500, false },
+	{ "blkio.bfq.weight", 100, false },
+	{ "io.bfq.weight", 100, false },
+	{ "io.weight", 100, true },
+};
+
 static bool
 has_file(const struct cgroup_dirs *dirs, const char *name)
 {
@@ -62,6 +74,28 @@ shares_of_weight(int64_t weight)
 	return weight < 1 ? weight : 2 + ((weight - 1) * 262142 + 9998) / 9999;
 }
 
+/* The same of v1's weight of block devices, 10 to 1000. */
+static int64_t
+scale_weight(int64_t weight)
+{
+	return 1 + (weight - 10) * 9999 / 990;
+}
+
+static int64_t
+unscale_weight(int64_t scaled)
+{
+	return 10 + ((scaled - 1) * 990 + 9998) / 9999;
+}
+
+static const struct weight_file *
+find_weight_file(const struct cgroup_dirs *dirs)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(weight_files); i++)
+		if (has_file(dirs, weight_files[i].name))
+			return &weight_files[i];
+	return NULL;
+}
+
 /* --- reading -------------------------------------------------------------- */
 
 static int64_t
@@ -88,6 +122,24 @@ read_cpu_max(const struct cgroup_dirs *dirs, struct cgroup_limits *limits)
 	period = strchr(text, ' ');
 	limits->cpu_period_us =
 	    period ? cgroup_number(period + 1) : CGROUP_UNKNOWN;
+}
+
+/* "100", or "default 100" with lines of single devices below. */
+static int64_t
+read_weight(const struct cgroup_dirs *dirs)
+{
+	const struct weight_file *file = find_weight_file(dirs);
+	size_t word = strlen("default ");
+	int64_t weight;
+	char text[64];
+
+	if (!file || !cgroup_read(dirs, file->name, text, sizeof(text)))
+		return CGROUP_UNKNOWN;
+	weight = cgroup_number(
+	    strncmp(text, "default ", word) == 0 ? text + word : text);
+	if (weight == file->usual)
+		return CGROUP_UNLIMITED;
+	return file->is_scaled && weight > 0 ? unscale_weight(weight) : weight;
 }
 
 static void
@@ -122,6 +174,7 @@ cgroup_limits_read(const struct cgroup_dirs *dirs,
 		limits.cpu_shares =
 		    shares_of_weight(read_number(dirs, V2_WEIGHT));
 	limits.pids = read_number(dirs, PIDS);
+	limits.blkio_weight = read_weight(dirs);
 	read_list(dirs, "cpuset.cpus", limits.cpuset_cpus);
 	read_list(dirs, "cpuset.mems", limits.cpuset_mems);
 	*ret_limits = limits;
@@ -356,6 +409,26 @@ set_shares(const struct cgroup_dirs *dirs, const struct cgroup_limits *limits,
 			   err);
 }
 
+static int
+set_weight(const struct cgroup_dirs *dirs, const struct cgroup_limits *limits,
+	   struct skiff_error *err)
+{
+	const struct weight_file *file = find_weight_file(dirs);
+	int64_t weight = limits->blkio_weight;
+
+	if (weight == CGROUP_UNKNOWN)
+		return 0;
+	if (!file)
+		return not_applied("/resources/blkio_weight",
+				   "the weight of block devices",
+				   CGROUP_UNKNOWN, 0, err);
+	if (weight == CGROUP_UNLIMITED)
+		weight = file->usual;
+	else if (file->is_scaled)
+		weight = scale_weight(weight);
+	return put(dirs, file->name, weight, err);
+}
+
 /*
  * All that the cgroup above has: v1 wants it said, and v2 takes no empty
  * list where processes are. In v2 that cgroup's own list may be empty.
@@ -401,6 +474,7 @@ set_all(const struct cgroup_dirs *dirs, const struct cgroup_limits *now,
 	if (set_memory(dirs, now, limits, err) < 0 ||
 	    set_quota(dirs, limits, err) < 0 ||
 	    set_shares(dirs, limits, err) < 0 ||
+	    set_weight(dirs, limits, err) < 0 ||
 	    set_list(dirs, "cpuset.cpus", limits->cpuset_cpus, err) < 0 ||
 	    set_list(dirs, "cpuset.mems", limits->cpuset_mems, err) < 0)
 		return -1;

@@ -21,6 +21,7 @@ struct cgroup_limits {
 	int64_t cpu_period_us;
 	int64_t cpu_shares; /* lifted: what everyone has */
 	int64_t pids;
+	int64_t blkio_weight; /* 10 to 1000; lifted: what everyone has */
 	/* "": not to be changed; "*": all that there are. */
 	char cpuset_cpus[CPUSET_MAX];
 	char cpuset_mems[CPUSET_MAX];
@@ -31,7 +32,7 @@ struct cgroup_limits {
 		.memory = CGROUP_UNKNOWN, .memory_swap = CGROUP_UNKNOWN,       \
 		.cpu_quota_us = CGROUP_UNKNOWN,                                \
 		.cpu_period_us = CGROUP_UNKNOWN, .cpu_shares = CGROUP_UNKNOWN, \
-		.pids = CGROUP_UNKNOWN                                         \
+		.pids = CGROUP_UNKNOWN, .blkio_weight = CGROUP_UNKNOWN         \
 	}
 
 /* Those that hold now, as far as the kernel tells. */

@@ -153,6 +153,19 @@ def a_dry_run_answers_and_writes_nothing():
     equal((s.picture(), s.revision()), (before, events))
     s.get(C + "/dry", expect=404)
     s.post(C + "?dry_run=true", {"image": "none"}, expect=404)
+    made = make(s, "wet", labels={"a": "b"}).json
+    before = s.revision()
+    there = C + "/wet"
+    answer = s.patch(there + "?dry_run=true", {"cwd": "/tmp"}).json
+    equal((answer["cwd"], answer["spec"]["process"]["cwd"]),
+          ("/tmp", "/tmp"))
+    s.put(there + "?dry_run=true", dict(made, labels={"c": "d"}))
+    s.patch(there + "?dry_run=true", {"cwd": 1}, expect=400)
+    s.patch(there + "?dry_run=true", {"cwd": "/tmp"}, expect=412,
+            headers={"If-Match": '"1"'})
+    equal(s.get(there).json, made)
+    equal(s.revision(), before)
+    remove(s, "wet")
 
 
 @test

@@ -101,6 +101,16 @@ is "the limits hold at once" "$(skiff inspect -f '.task.resources |
 is "and for later" "$(skiff inspect -f '[.resources.memory, .resources.pids,
     .restart_policy] | map(tostring) | join(" ")' box)" \
     "100663296 50 on-failure:3"
+output=$(skiff update --memory 96m --pids-limit 40 --restart odd box 2>&1)
+is "update to a policy that there is not: status 1" $? 1
+is "and no limit is changed before" "$(skiff inspect -f '.task.resources.pids' \
+    box)" 50
+output=$(skiff update --blkio-weight 300 box 2>&1)
+like "update --blkio-weight, where the host has one" "$output" \
+    '^box$|^skiff: .*this host cannot limit the weight'
+is "holds at once, and for later, or neither" "$(skiff inspect -f '
+    [.task.resources.blkio_weight, .resources.blkio_weight] |
+    map(. == 300) | unique | length' box)" 1
 output=$(skiff update --memory 1 box 2>&1)
 is "update to what cannot be: status 1" $? 1
 like "update of what is for life" "$(skiff update --init box 2>&1)" \
@@ -125,6 +135,8 @@ output=$(skiff stop none deaf 2>&1 >/dev/null)
 is "stop of one that is not there: status 1" $? 1
 like "exec in one that has ended says what to do" \
     "$(skiff exec deaf true 2>&1)" 'Try: skiff start deaf'
+is "update of one that has ended" "$(skiff update --pids-limit 30 deaf)" deaf
+is "is for its next start" "$(skiff inspect -f .resources.pids deaf)" 30
 is "rm of several" "$(skiff rm deaf)" deaf
 
 skiff run -d --name well --health-cmd true --health-interval 1s "$ref" \

@@ -103,6 +103,35 @@ def a_limit_is_lifted_by_null_or_minus_one():
     remove(s, "free")
 
 
+WEIGHTS = ("blkio.weight", "blkio.bfq.weight", "io.bfq.weight", "io.weight")
+
+
+@test
+def a_weight_of_block_devices_is_set_where_the_host_has_one():
+    s = the_daemon()
+    pid = run(s, "weighty", ["sleep", "1000"],
+              resources={"pids": 50})["pid"]
+    body = {"resources": {"pids": 20, "blkio_weight": 300}}
+    if not cgroup_file(pid, *WEIGHTS):
+        problem = s.patch(task("weighty"), body, expect=409).json
+        equal((problem["reason"], problem["field"]),
+              ("limits_not_applied", "/resources/blkio_weight"))
+        equal(limits(pid)["pids"], "50", "all or nothing")
+        check("resources" not in s.get(task("weighty")).json)
+    else:
+        usual = cgroup_value(pid, *WEIGHTS)
+        equal(s.patch(task("weighty"), body).json["resources"],
+              body["resources"])
+        check(cgroup_value(pid, *WEIGHTS).split()[-1] in ("300", "2930"))
+        # What fails later gives it back.
+        s.patch(task("weighty"), {"resources": {
+            "blkio_weight": 500, "cpuset_cpus": "4000"}}, expect=409)
+        check(cgroup_value(pid, *WEIGHTS).split()[-1] in ("300", "2930"))
+        s.patch(task("weighty"), {"resources": {"blkio_weight": None}})
+        equal(cgroup_value(pid, *WEIGHTS), usual)
+    remove(s, "weighty")
+
+
 @test
 def less_than_is_in_use_is_refused_and_changes_nothing():
     s = the_daemon()
@@ -144,6 +173,7 @@ def bad_limits_are_told_by_field():
             ({"resources": {"cpus": 0}}, "/resources/cpus"),
             ({"resources": {"cpus": "1"}}, "/resources/cpus"),
             ({"resources": {"cpu_shares": 1}}, "/resources/cpu_shares"),
+            ({"resources": {"blkio_weight": 5}}, "/resources/blkio_weight"),
             ({"resources": {"cpuset_cpus": "a"}}, "/resources/cpuset_cpus"),
             ({"resources": {"memory_swap": 64 * MIB}},
              "/resources/memory_swap"),

@@ -319,6 +319,50 @@ limits_of_v2_are_written_in_its_words(void)
 	scratch_remove(root);
 }
 
+/* Which file, and what 300 and nothing in particular are there. */
+static void
+check_weight(const char *name, bool is_v1, const char *of_300,
+	     const char *usual)
+{
+	cleanup_free char *file =
+	    xasprintf("%s/%s", is_v1 ? "blkio" : "c", name);
+	struct cgroup_limits limits = CGROUP_LIMITS_INIT;
+	struct cgroup_limits before = CGROUP_LIMITS_INIT;
+	struct skiff_error err = ERROR_INIT;
+	struct cgroup_dirs dirs = { 0 };
+
+	root = scratch_make();
+	add_dir(&dirs, is_v1 ? "blkio" : "c", is_v1);
+	limits.blkio_weight = 300;
+	CHECK(cgroup_limits_set(&dirs, &limits, &err) == -1);
+	CHECK(err.code == SKIFF_FAILED_PRECONDITION);
+	CHECK_STR(err.field, "/resources/blkio_weight");
+	put(file, "");
+	CHECK(cgroup_limits_set(&dirs, &limits, &err) == 0);
+	expect(file, of_300);
+	cgroup_limits_read(&dirs, &before);
+	CHECK(before.blkio_weight == 300);
+	put(file, "");
+	limits.blkio_weight = CGROUP_UNLIMITED;
+	CHECK(cgroup_limits_set(&dirs, &limits, &err) == 0);
+	expect(file, usual);
+	cgroup_limits_read(&dirs, &before);
+	CHECK(before.blkio_weight == CGROUP_UNLIMITED);
+	put(file, "default 200\n8:0 300\n");
+	cgroup_limits_read(&dirs, &before);
+	CHECK((before.blkio_weight == 200) != (strcmp(name, "io.weight") == 0));
+	scratch_remove(root);
+}
+
+static void
+a_weight_of_block_devices_goes_where_there_is_one(void)
+{
+	check_weight("blkio.weight", true, "300", "500");
+	check_weight("blkio.bfq.weight", true, "300", "100");
+	check_weight("io.bfq.weight", false, "300", "100");
+	check_weight("io.weight", false, "2930", "100");
+}
+
 static void
 limits_below_use_or_unknown_to_the_kernel_are_refused(void)
 {
@@ -356,5 +400,6 @@ TESTS(TEST(a_file_is_looked_for_where_its_controller_is),
       TEST(v2_is_read_from_one_directory),
       TEST(what_is_missing_or_odd_is_unknown),
       TEST(limits_of_v2_are_written_in_its_words),
+      TEST(a_weight_of_block_devices_goes_where_there_is_one),
       TEST(limits_below_use_or_unknown_to_the_kernel_are_refused),
       TEST(freezers_of_both_versions_are_understood))
