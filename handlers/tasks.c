@@ -20,6 +20,7 @@
 #include "handlers/common.h"
 #include "handlers/settling.h"
 #include "runtime/spec/admin_wishes.h"
+#include "runtime/spec/runtime_options.h"
 #include "runtime/task.h"
 #include "runtime/task_stdio.h"
 
@@ -51,6 +52,7 @@ struct create_body {
 	char *container;
 	char *checkpoint;
 	json_t *stdio;
+	json_t *options;
 	bool terminal;
 };
 
@@ -58,6 +60,7 @@ static const struct json_field create_fields[] = {
 	JSON_TEXT(struct create_body, container, "container", JSON_REQUIRED),
 	JSON_TEXT(struct create_body, checkpoint, "checkpoint", JSON_NOT_EMPTY),
 	JSON_OBJECT(struct create_body, stdio, "stdio", 0),
+	JSON_OBJECT(struct create_body, options, "options", 0),
 	JSON_BOOL(struct create_body, terminal, "terminal", 0),
 };
 
@@ -71,8 +74,8 @@ create(struct request *request, struct services *services,
 
 	if (check_faults(request, err) < 0 ||
 	    (!request_is_admins(request) &&
-	     admin_wishes_refuse_stdio(wishes->stdio, request_faults(request),
-				       err) < 0))
+	     admin_wishes_refuse_task(wishes->stdio, wishes->options,
+				      request_faults(request), err) < 0))
 		return -1;
 	if (id_check("container", wishes->id, err) < 0)
 		return err_field(err, "/container");
@@ -84,6 +87,18 @@ create(struct request *request, struct services *services,
 	return 0;
 }
 
+/* What has a decoder of its own, which is asked for its faults alone. */
+static void
+check_body(const struct create_body *body, struct json_faults *faults)
+{
+	CLEANUP(strv_done) struct strv args = STRV_INIT;
+	struct task_stdio stdio;
+
+	task_stdio_decode(body->stdio, "/stdio", &stdio, faults);
+	task_stdio_done(&stdio);
+	runtime_options_decode(body->options, "/options", &args, faults);
+}
+
 int
 tasks_create(struct request *request, void *context, struct response **ret,
 	     struct skiff_error *err)
@@ -91,7 +106,6 @@ tasks_create(struct request *request, void *context, struct response **ret,
 	struct create_body body = { 0 };
 	char *log = NULL;
 	struct task_wishes wishes = { .ret_log = &log };
-	struct task_stdio stdio;
 	json_t *json;
 	int r;
 
@@ -100,11 +114,10 @@ tasks_create(struct request *request, void *context, struct response **ret,
 		return -1;
 	json_decode(json, "", create_fields, ARRAY_SIZE(create_fields), &body,
 		    request_faults(request));
-	task_stdio_decode(body.stdio, "/stdio", &stdio,
-			  request_faults(request));
-	task_stdio_done(&stdio);
+	check_body(&body, request_faults(request));
 	wishes.id = body.container;
 	wishes.stdio = body.stdio;
+	wishes.options = body.options;
 	wishes.has_terminal_wish = json_object_get(json, "terminal") != NULL;
 	wishes.wants_terminal = body.terminal;
 	wishes.checkpoint = body.checkpoint;

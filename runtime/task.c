@@ -242,6 +242,7 @@ task_create(struct tasks *tasks, const struct task_wishes *wishes,
 		return err_object(err, "task", id);
 	}
 	task->stdio = json_incref((json_t *)wishes->stdio);
+	task->options = json_incref((json_t *)wishes->options);
 	task->has_terminal_wish = wishes->has_terminal_wish;
 	task->has_terminal = wishes->wants_terminal;
 	r = create_from(task, wishes, ret_doc, ret_revision, err);

@@ -106,6 +106,8 @@ struct task_wishes {
 	/* criu's log should that fail, the caller's; or NULL: not wanted. */
 	char **ret_log;
 	const json_t *stdio; /* runtime/task_stdio.h; NULL: the container's */
+	/* runtime/spec/runtime_options.h; NULL: the container's */
+	const json_t *options;
 	/* A terminal in place of three pipes, whatever the spec says. */
 	bool has_terminal_wish;
 	bool wants_terminal;

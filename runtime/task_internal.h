@@ -85,6 +85,7 @@ struct task {
 	struct health *health;	/* or NULL; runtime/health.h */
 	bool has_terminal_wish; /* whatever the spec says */
 	json_t *stdio;		/* as in the record; NULL: the container's */
+	json_t *options;	/* the same, of the runtime */
 	/* Of the present run; NULL when the shim is out of reach. */
 	struct shim_client *client;
 };

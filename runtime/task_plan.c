@@ -138,14 +138,17 @@ rootfs_claim(const struct task_plan *plan)
 
 /* --- the whole ---------------------------------------------------------- */
 
+/* As the task was asked to have them, or its container. */
 static void
 take_runtime_args(struct task *task, const json_t *runtime)
 {
-	const json_t *args =
-	    json_object_get(json_object_get(runtime, "options"), "args");
+	const json_t *args = json_object_get(task->options, "args");
 	json_t *arg;
 	size_t i;
 
+	if (!args)
+		args = json_object_get(json_object_get(runtime, "options"),
+				       "args");
 	strv_done(&task->runtime_args);
 	json_array_foreach (args, i, arg)
 		strv_add(&task->runtime_args, json_string_value(arg));

@@ -137,6 +137,8 @@ insert_closure(struct tx *tx, void *arg, struct skiff_error *err)
 		      "pid", (int)write->pid, "oom", 0, "terminal",
 		      task->has_terminal, "stdio", task->stdio, "execs",
 		      "restart_count", 0);
+	if (task->options)
+		(void)json_object_set(write->object, "options", task->options);
 	if (record_insert(tx, &ref, write->object, &change, err) < 0)
 		return -1;
 	if (!task->restore)

@@ -230,6 +230,7 @@ task_remember(struct task *task, const json_t *object)
 	task->oom_kills = json_get_int(object, "oom_kills", 0);
 	task->resources = json_incref(json_object_get(object, "resources"));
 	task->stdio = json_incref(json_object_get(object, "stdio"));
+	task->options = json_incref(json_object_get(object, "options"));
 	task->has_terminal_wish = true;
 }
 

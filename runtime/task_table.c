@@ -56,6 +56,7 @@ task_free(struct task *task)
 	lock_done(&task->step);
 	json_decref(task->resources);
 	json_decref(task->stdio);
+	json_decref(task->options);
 	free(task->cgroups_path);
 	free(task->runtime);
 	strv_done(&task->runtime_args);

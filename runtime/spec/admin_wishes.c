@@ -131,10 +131,13 @@ admin_wishes_refuse_exec(const struct exec_wishes *wishes,
 }
 
 int
-admin_wishes_refuse_stdio(const json_t *stdio, struct json_faults *faults,
-			  struct skiff_error *err)
+admin_wishes_refuse_task(const json_t *stdio, const json_t *options,
+			 struct json_faults *faults, struct skiff_error *err)
 {
 	refuse_stdio(stdio, faults);
+	/* An empty list, too: it takes away what the container has. */
+	refuse_if(json_object_get(options, "args") != NULL, "/options/args",
+		  faults);
 	return to_error(faults, err);
 }
 

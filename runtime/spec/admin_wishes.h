@@ -22,9 +22,10 @@ int admin_wishes_refuse(const struct wishes *wishes, const struct host *host,
 int admin_wishes_refuse_exec(const struct exec_wishes *wishes,
 			     struct json_faults *faults,
 			     struct skiff_error *err);
-/* Of a task: its "stdio", or NULL. */
-int admin_wishes_refuse_stdio(const json_t *stdio, struct json_faults *faults,
-			      struct skiff_error *err);
+/* Of a task: its "stdio" and its "options", or NULL. */
+int admin_wishes_refuse_task(const json_t *stdio, const json_t *options,
+			     struct json_faults *faults,
+			     struct skiff_error *err);
 /* Of a checkpoint: the whole body, or NULL. */
 int admin_wishes_refuse_checkpoint(const json_t *body,
 				   struct json_faults *faults,

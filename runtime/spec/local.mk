@@ -14,6 +14,7 @@ libruntime_a_SOURCES += \
 	%D%/restart_policy.c %D%/restart_policy.h \
 	%D%/rules.c %D%/rules.h \
 	%D%/rootfs_view.c %D%/rootfs_view.h \
+	%D%/runtime_options.c %D%/runtime_options.h \
 	%D%/seccomp.c \
 	%D%/spec.c %D%/spec.h \
 	%D%/spec_check.c %D%/spec_check.h \

@@ -16,11 +16,11 @@
 #include "runtime/spec/restart_policy.h"
 #include "runtime/task_stdio.h"
 #include "runtime/spec/rules.h"
+#include "runtime/spec/runtime_options.h"
 #include "runtime/spec/wishes_internal.h"
 
 #define ANNOTATIONS_MAX 64
 #define ANNOTATION_BYTES_MAX 4096
-#define RUNTIME_ARGS_MAX 32
 
 static const struct json_field wish_fields[] = {
 	JSON_TEXT(struct wishes, id, "id", JSON_NOT_EMPTY),
@@ -98,10 +98,6 @@ static const struct json_field runtime_fields[] = {
 	JSON_OBJECT(struct wish_runtime, options, "options", 0),
 };
 
-static const struct json_field runtime_option_fields[] = {
-	JSON_STRV(struct wishes, runtime_args, "args", 0),
-};
-
 bool
 wish_exists(const char *field)
 {
@@ -141,27 +137,6 @@ decode_capabilities(struct wishes *wishes, struct json_faults *faults)
 }
 
 static void
-check_runtime_arg(const char *arg, size_t i, struct json_faults *faults)
-{
-	static const char *const own[] = { "-root", "-log", "-log-format" };
-	size_t dashes = strspn(arg, "-");
-
-	if (dashes == 0 || !arg[dashes]) {
-		wish_fault_at(faults, "runtime/options/args", i,
-			      "must be an option, such as --debug");
-		return;
-	}
-	for (size_t k = 0; k < ARRAY_SIZE(own); k++) {
-		size_t len = strlen(own[k]);
-
-		if (strncmp(arg + dashes - 1, own[k], len) == 0 &&
-		    (arg[dashes - 1 + len] == '=' || !arg[dashes - 1 + len]))
-			wish_fault_at(faults, "runtime/options/args", i,
-				      "is the daemon's own to give");
-	}
-}
-
-static void
 decode_runtime(struct wishes *wishes, struct json_faults *faults)
 {
 	struct wish_runtime runtime = { 0 };
@@ -170,16 +145,9 @@ decode_runtime(struct wishes *wishes, struct json_faults *faults)
 	json_decode(wishes->runtime, "/runtime", runtime_fields,
 		    ARRAY_SIZE(runtime_fields), &runtime, faults);
 	wishes->runtime_name = runtime.name;
-	if (runtime.options)
-		json_decode(runtime.options, "/runtime/options",
-			    runtime_option_fields,
-			    ARRAY_SIZE(runtime_option_fields), wishes, faults);
+	runtime_options_decode(runtime.options, "/runtime/options",
+			       &wishes->runtime_args, faults);
 	json_decref(runtime.options);
-	if (wishes->runtime_args.n > RUNTIME_ARGS_MAX)
-		json_fault(faults, "/runtime/options/args",
-			   "more than %d arguments", RUNTIME_ARGS_MAX);
-	for (size_t i = 0; i < wishes->runtime_args.n; i++)
-		check_runtime_arg(wishes->runtime_args.items[i], i, faults);
 	name = wishes->runtime_name;
 	if (!name || !*name)
 		return;

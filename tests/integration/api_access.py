@@ -382,6 +382,11 @@ def execs_tasks_and_checkpoints_are_held_to_the_same():
         "container": "c", "stdio": {"mode": "file", "stdout": out}}),
         "admin_only")
     check(not os.path.exists(out))
+    for args in (["--debug"], []):
+        problem = refused(team().api("POST", N + "/tasks", {
+            "container": "c", "options": {"args": args}}), "admin_only")
+        equal(problem["field"], "/options/args")
+    team().post(N + "/tasks", {"container": "c", "options": {}}, expect=201)
     remove(team())
 
 

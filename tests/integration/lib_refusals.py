@@ -52,6 +52,7 @@ BODIES = {
     "containers_rename": (N + "/containers/none/rename", {"id": "other"}),
     "tasks_create": (N + "/tasks", {
         "container": "none", "terminal": False,
+        "options": {"args": ["--debug"]},
         "stdio": {"mode": "fifo", "stdout": "/o", "stderr": "/e",
                   "log": {"max_size": 4096, "max_files": 1}}}),
     "tasks_patch": (N + "/tasks/none", LABELS),

@@ -264,15 +264,20 @@ def crun_gives_a_container_a_user_namespace():
     remove(s, "u")
 
 
-@test
-def any_runtime_may_be_named_by_its_path_with_options():
-    """A script that notes how it is run, and runs runc."""
-    s = plain()
-    path, notes = scratch("runtime"), scratch("notes")
+def noting_runtime(name):
+    """A script that notes how it is run, and runs runc; and its notes."""
+    path, notes = scratch(name), scratch(name + "-notes")
     with open(path, "w") as f:
         f.write("#!/bin/sh\necho \"$@\" >>%s\nexec %s \"$@\"\n" % (
             notes, shutil.which("runc")))
     os.chmod(path, 0o755)
+    return path, notes
+
+
+@test
+def any_runtime_may_be_named_by_its_path_with_options():
+    s = plain()
+    path, notes = noting_runtime("runtime")
     wish = {"name": path, "options": {"args": ["--debug"]}}
     s.run("p", image(s), ["true"], runtime=wish)
     equal(s.wait_task("p")["exit_status"], 0)
@@ -291,6 +296,47 @@ def any_runtime_may_be_named_by_its_path_with_options():
     os.chmod(path, stat.S_IRUSR)
     s.post(N + "/containers", {"image": image(s), "runtime": {"name": path}},
            expect=400)
+
+
+@test
+def a_task_has_options_in_place_of_its_containers():
+    s = plain()
+    path, notes = noting_runtime("other-runtime")
+
+    def starts():
+        """With which options it was created, each time."""
+        with open(notes) as f:
+            return [line.split(" --root ")[0] if " --root " in line else ""
+                    for line in f if " create " in line]
+    s.post(N + "/containers", {
+        "id": "o", "image": image(s), "args": ["sleep", "1000"],
+        "runtime": {"name": path, "options": {"args": ["--debug"]}}},
+        expect=201)
+    own = {"args": ["--systemd-cgroup=false"]}
+    made = s.post(N + "/tasks", {"container": "o", "options": own},
+                  expect=201).json
+    equal(made["options"], own)
+    s.post(N + "/tasks/o/start")
+    s.post(N + "/tasks/o/restart", {"timeout": 0})
+    s.restart()
+    equal(s.get(N + "/tasks/o").json["options"], own)
+    s.post(N + "/tasks/o/restart", {"timeout": 0})
+    equal(starts(), own["args"] * 3)
+    # All that the runtime is run for, its execs and its end, has them.
+    s.post(N + "/tasks/o/execs?wait=true", {"args": ["true"]})
+    s.delete(N + "/tasks/o?force=true", expect=200)
+    with open(notes) as f:
+        check("--debug" not in f.read())
+    # Those of the container again: the next task has none of its own.
+    for options, wanted in ((None, "--debug"), ({}, "--debug"),
+                            ({"args": []}, "")):
+        body = {"container": "o"}
+        if options is not None:
+            body["options"] = options
+        s.post(N + "/tasks", body, expect=201)
+        equal(starts()[-1], wanted, options)
+        s.delete(N + "/tasks/o", expect=200)
+    remove(s, "o")
 
 
 @test
