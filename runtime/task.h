@@ -145,8 +145,9 @@ int task_resume(struct tasks *tasks, const char *ns, const char *id,
 
 /*
  * What is wrong with limits to be set, by JSON pointer below /resources:
- * memory, memory_swap, cpus, cpu_shares, pids, cpuset_cpus, cpuset_mems,
- * as those of a container; null or -1 lifts one.
+ * memory, memory_swap, memory_reservation, cpus, cpu_shares, pids,
+ * cpuset_cpus, cpuset_mems, blkio_weight, as those of a container; null or
+ * -1 lifts one.
  */
 void task_limits_check(const json_t *resources, struct json_faults *faults);
 struct task_changes {

@@ -48,6 +48,7 @@ struct limit_field {
 static const struct limit_field fields[] = {
 	NUMBER(memory, MEMORY_MIN, INT64_C(1) << 60),
 	NUMBER(memory_swap, MEMORY_MIN, INT64_C(1) << 60),
+	NUMBER(memory_reservation, MEMORY_MIN, INT64_C(1) << 60),
 	NUMBER(cpu_shares, 2, 262144),
 	NUMBER(pids, 1, INT64_C(1) << 22),
 	NUMBER(blkio_weight, 10, 1000),
@@ -112,6 +113,7 @@ task_limits_check(const json_t *resources, struct json_faults *faults)
 {
 	int64_t memory = json_get_int(resources, "memory", -1);
 	int64_t swap = json_get_int(resources, "memory_swap", -1);
+	int64_t reserved = json_get_int(resources, "memory_reservation", -1);
 	const char *key;
 	json_t *value;
 
@@ -136,6 +138,9 @@ task_limits_check(const json_t *resources, struct json_faults *faults)
 		json_fault(faults, "/resources/memory_swap",
 			   "is memory and swap together, and must not be "
 			   "less than memory");
+	if (memory >= 0 && reserved > memory)
+		json_fault(faults, "/resources/memory_reservation",
+			   "must not be more than memory");
 }
 
 static void

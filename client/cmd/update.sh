@@ -10,6 +10,7 @@ Changes limits of containers, at once when they run, and for their next
 start; and what is to happen when they have ended. Prints their names.
 
   -m, --memory SIZE   bytes, or with k, m, g; --memory-swap: with swap
+  --memory-reservation SIZE
   --cpus N, or --cpu-quota N --cpu-period N
   -c, --cpu-shares N  --blkio-weight N
   --cpuset-cpus LIST, --cpuset-mems LIST

@@ -220,9 +220,9 @@ exec_option()
 update_option()
 {
 	case $option in
-	--memory | --memory-swap | --cpus | --cpu-shares | --cpuset-cpus | \
-	    --cpuset-mems | --pids-limit | --blkio-weight | --cpu-period | \
-	    --cpu-quota | --restart) ;;
+	--memory | --memory-swap | --memory-reservation | --cpus | \
+	    --cpu-shares | --cpuset-cpus | --cpuset-mems | --pids-limit | \
+	    --blkio-weight | --cpu-period | --cpu-quota | --restart) ;;
 	*) return 1 ;;
 	esac
 }

@@ -138,9 +138,6 @@ def log_option($value):
 
 def resource($key; value): .resources[$key] = value;
 
-# What there is no wish for goes into the spec itself.
-def memory($key; value): .spec_patch.linux.resources.memory[$key] = value;
-
 # docker's quota is of periods of 100 ms, unless they are said.
 def quota:
 	if .quota == null and .period == null then .
@@ -200,11 +197,14 @@ def wish($option; $value):
 	elif $option == "--cpu-period" then
 		.period = ($value | number($option))
 	elif $option == "--memory-reservation" then
-		memory("reservation"; $value | size($option))
+		resource("memory_reservation"; $value | size($option))
 	elif $option == "--memory-swappiness" then
-		memory("swappiness"; $value | number($option))
+		# docker's -1 is what it is without the option.
+		if $value == "-1" then . else
+			resource("memory_swappiness"; $value | number($option))
+		end
 	elif $option == "--oom-kill-disable" then
-		memory("disableOOMKiller"; $value == "1")
+		resource("oom_kill_disable"; $value == "1")
 	elif $option == "--cpuset-cpus" then resource("cpuset_cpus"; $value)
 	elif $option == "--cpuset-mems" then resource("cpuset_mems"; $value)
 	elif $option == "--pids-limit" then
@@ -214,7 +214,7 @@ def wish($option; $value):
 	elif $option == "--ulimit" then .rlimits += [$value | rlimit]
 	elif $option == "--sysctl" then .sysctls += ($value | pair)
 	elif $option == "--oom-score-adj" then
-		.spec_patch.process.oomScoreAdj = ($value | number($option))
+		.oom_score_adj = ($value | number($option))
 	elif $option == "--read-only" then .read_only = ($value == "1")
 	elif $option == "--privileged" then .privileged = ($value == "1")
 	elif $option == "--cap-add" then .capabilities.add += [$value]

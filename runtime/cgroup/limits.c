@@ -22,11 +22,13 @@
 
 #define V1_MEMORY "memory.limit_in_bytes"
 #define V1_SWAP "memory.memsw.limit_in_bytes"
+#define V1_SOFT "memory.soft_limit_in_bytes"
 #define V1_QUOTA "cpu.cfs_quota_us"
 #define V1_PERIOD "cpu.cfs_period_us"
 #define V1_SHARES "cpu.shares"
 #define V2_MEMORY "memory.max"
 #define V2_SWAP "memory.swap.max"
+#define V2_LOW "memory.low"
 #define V2_CPU "cpu.max"
 #define V2_WEIGHT "cpu.weight"
 #define PIDS "pids.max"
@@ -109,6 +111,19 @@ read_number(const struct cgroup_dirs *dirs, const char *name)
 					   : cgroup_number(text);
 }
 
+/* 0 is none in v2. */
+static int64_t
+read_reservation(const struct cgroup_dirs *dirs)
+{
+	int64_t soft = read_number(dirs, V1_SOFT);
+	int64_t low;
+
+	if (soft != CGROUP_UNKNOWN)
+		return soft;
+	low = read_number(dirs, V2_LOW);
+	return low == 0 ? CGROUP_UNLIMITED : low;
+}
+
 /* "max 100000". */
 static void
 read_cpu_max(const struct cgroup_dirs *dirs, struct cgroup_limits *limits)
@@ -165,6 +180,7 @@ cgroup_limits_read(const struct cgroup_dirs *dirs,
 		limits.memory_swap =
 		    swap < 0 || limits.memory < 0 ? swap : swap + limits.memory;
 	}
+	limits.memory_reservation = read_reservation(dirs);
 	limits.cpu_quota_us = read_number(dirs, V1_QUOTA);
 	limits.cpu_period_us = read_number(dirs, V1_PERIOD);
 	if (limits.cpu_quota_us == CGROUP_UNKNOWN)
@@ -258,6 +274,9 @@ cgroup_limits_check(const struct cgroup_dirs *dirs,
 	    check_number("/resources/memory_swap", "memory and swap",
 			 is.memory_swap, whole_pages(limits->memory_swap),
 			 err) < 0 ||
+	    check_number("/resources/memory_reservation", "reserved memory",
+			 is.memory_reservation,
+			 whole_pages(limits->memory_reservation), err) < 0 ||
 	    check_number("/resources/cpus", "processor time", is.cpu_quota_us,
 			 limits->cpu_quota_us, err) < 0 ||
 	    check_number("/resources/cpus", "processor time's period",
@@ -276,7 +295,8 @@ put(const struct cgroup_dirs *dirs, const char *name, int64_t value,
 {
 	/* v1 says -1 for none; both take "max" for pids. */
 	bool is_v1 = strcmp(name, V1_MEMORY) == 0 ||
-		     strcmp(name, V1_SWAP) == 0 || strcmp(name, V1_QUOTA) == 0;
+		     strcmp(name, V1_SWAP) == 0 || strcmp(name, V1_SOFT) == 0 ||
+		     strcmp(name, V1_QUOTA) == 0;
 	char text[32];
 
 	if (value == CGROUP_UNLIMITED)
@@ -361,6 +381,23 @@ set_memory(const struct cgroup_dirs *dirs, const struct cgroup_limits *now,
 		return set_memory_v2(dirs, now, limits, err);
 	return not_applied("/resources/memory", "memory", CGROUP_UNKNOWN, 0,
 			   err);
+}
+
+static int
+set_reservation(const struct cgroup_dirs *dirs,
+		const struct cgroup_limits *limits, struct skiff_error *err)
+{
+	int64_t bytes = limits->memory_reservation;
+
+	if (bytes == CGROUP_UNKNOWN)
+		return 0;
+	if (has_file(dirs, V1_SOFT))
+		return put(dirs, V1_SOFT, bytes, err);
+	if (has_file(dirs, V2_LOW))
+		return put(dirs, V2_LOW, bytes == CGROUP_UNLIMITED ? 0 : bytes,
+			   err);
+	return not_applied("/resources/memory_reservation", "reserved memory",
+			   CGROUP_UNKNOWN, 0, err);
 }
 
 static int
@@ -472,6 +509,7 @@ set_all(const struct cgroup_dirs *dirs, const struct cgroup_limits *now,
 	const struct cgroup_limits *limits, struct skiff_error *err)
 {
 	if (set_memory(dirs, now, limits, err) < 0 ||
+	    set_reservation(dirs, limits, err) < 0 ||
 	    set_quota(dirs, limits, err) < 0 ||
 	    set_shares(dirs, limits, err) < 0 ||
 	    set_weight(dirs, limits, err) < 0 ||

@@ -17,6 +17,7 @@
 struct cgroup_limits {
 	int64_t memory;	     /* bytes */
 	int64_t memory_swap; /* memory and swap together */
+	int64_t memory_reservation;
 	int64_t cpu_quota_us;
 	int64_t cpu_period_us;
 	int64_t cpu_shares; /* lifted: what everyone has */
@@ -32,7 +33,8 @@ struct cgroup_limits {
 		.memory = CGROUP_UNKNOWN, .memory_swap = CGROUP_UNKNOWN,       \
 		.cpu_quota_us = CGROUP_UNKNOWN,                                \
 		.cpu_period_us = CGROUP_UNKNOWN, .cpu_shares = CGROUP_UNKNOWN, \
-		.pids = CGROUP_UNKNOWN, .blkio_weight = CGROUP_UNKNOWN         \
+		.pids = CGROUP_UNKNOWN, .blkio_weight = CGROUP_UNKNOWN,        \
+		.memory_reservation = CGROUP_UNKNOWN                           \
 	}
 
 /* Those that hold now, as far as the kernel tells. */

@@ -116,6 +116,8 @@ admin_wishes_refuse(const struct wishes *wishes, const struct host *host,
 	refuse_if(wishes->n_devices > 0, "/devices", faults);
 	refuse_if(adds_capabilities(wishes), "/capabilities/add", faults);
 	refuse_if(has_own_seccomp(wishes), "/seccomp", faults);
+	/* Others would be killed in its place. */
+	refuse_if(wishes->oom_score_adj < 0, "/oom_score_adj", faults);
 	refuse_if(has_own_runtime(wishes, host), "/runtime", faults);
 	refuse_stdio(wishes->stdio, faults);
 	return to_error(faults, err);

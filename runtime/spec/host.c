@@ -150,6 +150,12 @@ host_done(struct host *host)
 	*host = (struct host){ 0 };
 }
 
+int
+host_oom_score_min(const struct host *host)
+{
+	return host->may_raise_limits ? -OOM_SCORE_MAX : host->oom_score_adj;
+}
+
 bool
 host_has_huge_pages(const char *size)
 {

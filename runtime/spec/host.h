@@ -14,15 +14,16 @@
 #include "runtime/spec/oci_runtime.h"
 
 #define HOST_RUNTIMES 2 /* of oci_runtime_names */
+#define OOM_SCORE_MAX 1000
 
 enum cgroup_mode { CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 
 struct host {
 	enum cgroup_mode cgroup_mode;
 	bool has_swap_accounting;
-	uint64_t capabilities; /* the daemon's permitted set */
-	bool may_raise_limits; /* CAP_SYS_RESOURCE */
-	int oom_score_adj;     /* the lowest that a container may have, >= 0 */
+	uint64_t capabilities;		    /* the daemon's permitted set */
+	bool may_raise_limits;		    /* CAP_SYS_RESOURCE */
+	int oom_score_adj;		    /* what a container has, >= 0 */
 	uint64_t rlimit_hard[RLIM_NLIMITS]; /* the daemon's own */
 	char kernel[65];		    /* "6.1.0-18-amd64" */
 	struct oci_runtime runtimes[HOST_RUNTIMES];
@@ -47,6 +48,8 @@ void host_probe_end(struct host *host);
 /* Nothing of the directory may be mounted into a container. */
 void host_keep_private(struct host *host, const char *dir);
 void host_done(struct host *host);
+/* The lowest that a container may ask for. */
+int host_oom_score_min(const struct host *host);
 /* size as in the OCI's hugepageLimits: "2MB", "1GB". */
 bool host_has_huge_pages(const char *size);
 /* By name or path; NULL for one that was not asked. */

@@ -37,12 +37,19 @@ memory_limits(const struct host *host, const struct wish_resources *limits)
 {
 	json_t *memory = json_object();
 
-	json_set_int(memory, "limit", limits->memory);
+	if (limits->memory)
+		json_set_int(memory, "limit", limits->memory);
 	/* The same figure, unless wished: no swap on top of it. */
-	if (host->has_swap_accounting)
+	if (limits->memory && host->has_swap_accounting)
 		json_set_int(memory, "swap",
 			     limits->memory_swap ? limits->memory_swap
 						 : limits->memory);
+	if (limits->memory_reservation)
+		json_set_int(memory, "reservation", limits->memory_reservation);
+	if (limits->has_swappiness)
+		json_set_int(memory, "swappiness", limits->memory_swappiness);
+	if (limits->oom_kill_disable)
+		json_set_bool(memory, "disableOOMKiller", true);
 	return memory;
 }
 
@@ -66,6 +73,7 @@ spec_resources(const struct host *host, const struct wishes *wishes)
 	const struct wish_resources *limits = &wishes->limits;
 	json_t *resources =
 	    json_pack("{s:o}", "devices", spec_device_rules(wishes));
+	json_t *memory = memory_limits(host, limits);
 	json_t *cpu = cpu_limits(limits);
 
 	(void)json_object_set_new(resources, "pids",
@@ -73,11 +81,11 @@ spec_resources(const struct host *host, const struct wishes *wishes)
 					    (json_int_t)(limits->pids
 							     ? limits->pids
 							     : PIDS_DEFAULT)));
-	if (limits->memory)
-		(void)json_object_set_new(resources, "memory",
-					  memory_limits(host, limits));
+	if (json_object_size(memory) > 0)
+		(void)json_object_set(resources, "memory", memory);
 	if (json_object_size(cpu) > 0)
 		(void)json_object_set(resources, "cpu", cpu);
+	json_decref(memory);
 	json_decref(cpu);
 	if (limits->blkio_weight)
 		(void)json_object_set_new(

@@ -227,7 +227,9 @@ make_process(const struct spec_request *request, uint64_t caps,
 		      "capabilities", spec_capabilities(caps), "rlimits",
 		      spec_rlimits(request->host, wishes), "noNewPrivileges",
 		      !wishes->privileged && !wishes->allow_new_privileges,
-		      "oomScoreAdj", request->host->oom_score_adj);
+		      "oomScoreAdj",
+		      wishes->has_oom_score_adj ? (int)wishes->oom_score_adj
+						: request->host->oom_score_adj);
 	return 0;
 }
 

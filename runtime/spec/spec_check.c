@@ -19,7 +19,6 @@
 #include "runtime/spec/wishes.h"
 
 #define UID_MAX INT64_C(4294967294)
-#define OOM_SCORE_MAX 1000
 
 void
 checked_fault(const struct checked *check, const char *pointer,
@@ -165,8 +164,7 @@ static void
 check_oom_score(const struct checked *check, const json_t *process)
 {
 	const json_t *score = json_object_get(process, "oomScoreAdj");
-	int lowest = check->host->may_raise_limits ? -OOM_SCORE_MAX
-						   : check->host->oom_score_adj;
+	int lowest = host_oom_score_min(check->host);
 
 	if (score &&
 	    (!json_is_integer(score) || json_integer_value(score) < lowest ||

@@ -23,6 +23,12 @@ static const struct json_field resource_fields[] = {
 		 INT64_C(1) << 60, 0),
 	JSON_INT(struct wish_resources, memory_swap, "memory_swap", -1,
 		 INT64_C(1) << 60, 0),
+	JSON_INT(struct wish_resources, memory_reservation,
+		 "memory_reservation", MEMORY_MIN, INT64_C(1) << 60, 0),
+	JSON_INT(struct wish_resources, memory_swappiness, "memory_swappiness",
+		 0, 100, 0),
+	JSON_BOOL(struct wish_resources, oom_kill_disable, "oom_kill_disable",
+		  0),
 	JSON_NUMBER(struct wish_resources, cpus, "cpus", 0),
 	JSON_INT(struct wish_resources, cpu_shares, "cpu_shares", 2, 262144, 0),
 	JSON_INT(struct wish_resources, pids, "pids", -1, PIDS_MAX, 0),
@@ -68,6 +74,15 @@ check_swap(const struct wishes *wishes, struct json_faults *faults)
 }
 
 static void
+check_reservation(const struct wish_resources *limits,
+		  struct json_faults *faults)
+{
+	if (limits->memory && limits->memory_reservation > limits->memory)
+		json_fault(faults, "/resources/memory_reservation",
+			   "must not be more than memory");
+}
+
+static void
 check_hugetlb(const json_t *sizes, struct json_faults *faults)
 {
 	const char *key;
@@ -101,7 +116,10 @@ wishes_decode_resources(struct wishes *wishes, struct json_faults *faults)
 			   "must be 1 or more, or -1 for no limit");
 	check_cpuset(faults, "/resources/cpuset_cpus", limits->cpuset_cpus);
 	check_cpuset(faults, "/resources/cpuset_mems", limits->cpuset_mems);
+	limits->has_swappiness = json_is_integer(
+	    json_object_get(wishes->resources, "memory_swappiness"));
 	check_swap(wishes, faults);
+	check_reservation(limits, faults);
 	check_hugetlb(limits->hugetlb, faults);
 }
 
@@ -149,6 +167,22 @@ wishes_decode_rlimits(struct wishes *wishes, struct json_faults *faults)
 		decode_rlimit(wishes, i, faults);
 }
 
+/* What there is in cgroup v1 alone. */
+static void
+check_cgroup_mode(const struct wish_resources *limits, const struct host *host,
+		  struct json_faults *faults)
+{
+	static const char fault[] = "this host has cgroup v2, which has no "
+				    "such limit";
+
+	if (host->cgroup_mode != CGROUP_V2)
+		return;
+	if (limits->has_swappiness)
+		json_fault(faults, "/resources/memory_swappiness", "%s", fault);
+	if (limits->oom_kill_disable)
+		json_fault(faults, "/resources/oom_kill_disable", "%s", fault);
+}
+
 void
 wishes_check_limits(const struct wishes *wishes, const struct host *host,
 		    struct json_faults *faults)
@@ -168,6 +202,12 @@ wishes_check_limits(const struct wishes *wishes, const struct host *host,
 			      ", which it may not raise",
 			      host->rlimit_hard[limit->number]);
 	}
+	if (wishes->has_oom_score_adj &&
+	    wishes->oom_score_adj < host_oom_score_min(host))
+		json_fault(faults, "/oom_score_adj",
+			   "must be %d or more on this host",
+			   host_oom_score_min(host));
+	check_cgroup_mode(limits, host, faults);
 	if (limits->memory_swap && !host->has_swap_accounting)
 		json_fault(faults, "/resources/memory_swap",
 			   "this host does not count swap");

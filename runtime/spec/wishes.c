@@ -61,6 +61,8 @@ static const struct json_field wish_fields[] = {
 	JSON_OBJECT(struct wishes, stdio, "stdio", 0),
 	JSON_TEXT(struct wishes, snapshotter, "snapshotter", JSON_NOT_EMPTY),
 	JSON_TEXT(struct wishes, snapshot_key, "snapshot_key", JSON_NOT_EMPTY),
+	JSON_INT(struct wishes, oom_score_adj, "oom_score_adj", -OOM_SCORE_MAX,
+		 OOM_SCORE_MAX, 0),
 	JSON_OBJECT(struct wishes, runtime, "runtime", 0),
 	JSON_OBJECT(struct wishes, spec_patch, "spec_patch", 0),
 	JSON_OBJECT(struct wishes, spec, "spec", 0),
@@ -69,13 +71,14 @@ static const struct json_field wish_fields[] = {
 
 /* Fields that a client's own spec says already. */
 static const char *const spec_fields[] = {
-	"args",	     "entrypoint",   "env",	  "cwd",
-	"user",	     "hostname",     "terminal",  "mounts",
-	"resources", "network",	     "ports",	  "dns",
-	"read_only", "privileged",   "seccomp",	  "allow_new_privileges",
-	"rlimits",   "capabilities", "sysctls",	  "annotations",
-	"devices",   "spec_patch",   "group_add", "init",
-	"pid",	     "ipc",	     "uts",	  "userns",
+	"args",		 "entrypoint",	 "env",	      "cwd",
+	"user",		 "hostname",	 "terminal",  "mounts",
+	"resources",	 "network",	 "ports",     "dns",
+	"read_only",	 "privileged",	 "seccomp",   "allow_new_privileges",
+	"rlimits",	 "capabilities", "sysctls",   "annotations",
+	"devices",	 "spec_patch",	 "group_add", "init",
+	"pid",		 "ipc",		 "uts",	      "userns",
+	"oom_score_adj",
 };
 
 struct wish_capabilities {
@@ -275,6 +278,8 @@ wishes_decode(const json_t *body, struct wishes *ret_wishes,
 		return;
 	ret_wishes->has_entrypoint =
 	    json_is_array(json_object_get(body, "entrypoint"));
+	ret_wishes->has_oom_score_adj =
+	    json_is_integer(json_object_get(body, "oom_score_adj"));
 	wishes_check_plain(ret_wishes, faults);
 	wishes_check_namespaces(ret_wishes, faults);
 	check_health(ret_wishes, faults);

@@ -50,9 +50,13 @@ struct wish_rlimit {
 
 /* 0: not asked for. */
 struct wish_resources {
-	int64_t memory;	     /* bytes */
-	int64_t memory_swap; /* memory and swap together; -1: no limit */
-	double cpus;	     /* 1.5: one and a half processors' time */
+	int64_t memory;		    /* bytes */
+	int64_t memory_swap;	    /* memory and swap together; -1: no limit */
+	int64_t memory_reservation; /* kept while others want memory */
+	int64_t memory_swappiness;  /* 0 to 100; see has_swappiness */
+	bool has_swappiness;
+	bool oom_kill_disable;
+	double cpus; /* 1.5: one and a half processors' time */
 	int64_t cpu_shares;
 	int64_t pids; /* -1: no limit */
 	char *cpuset_cpus;
@@ -100,6 +104,8 @@ struct wishes {
 	bool read_only;
 	bool privileged;
 	bool allow_new_privileges;
+	int64_t oom_score_adj; /* see has_oom_score_adj */
+	bool has_oom_score_adj;
 	json_t *capabilities; /* as given */
 	struct strv cap_add, cap_drop;
 	json_t *seccomp; /* "default", "unconfined", a profile, or NULL */

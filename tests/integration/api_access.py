@@ -285,6 +285,7 @@ ALSO_NOT = (
     {"capabilities": {"add": ["ALL"]}},
     {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}},
     {"stdio": {"mode": "fifo", "stdin": "/x"}},
+    {"oom_score_adj": -1},
 )
 
 
@@ -304,6 +305,24 @@ def what_reaches_the_host_is_an_admins_to_wish():
         "spec": dict(made["spec"])}), "admin_only")
     equal(problem["field"], "/spec")
     equal(team().get(N + "/containers").json["items"], [])
+
+
+@test
+def limits_of_his_own_container_are_a_users():
+    limits = {"memory": 64 << 20, "memory_reservation": 32 << 20, "pids": 50}
+    if not os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+        limits.update(memory_swappiness=10, oom_kill_disable=True)
+    made = team().post(N + "/containers?start=true", container(
+        resources=limits, oom_score_adj=500), expect=201).json
+    equal((made["restricted"], made["resources"]), (True, limits))
+    with open("/proc/%d/oom_score_adj" %
+              team().get(N + "/tasks/c").json["pid"]) as f:
+        equal(f.read().strip(), "500")
+    refused(team().api("PATCH", N + "/containers/c", {"oom_score_adj": -1}),
+            "admin_only")
+    team().patch(N + "/tasks/c", {"resources": {
+        "memory_reservation": 16 << 20}})
+    remove(team())
 
 
 @test

@@ -3,6 +3,7 @@
 """What a container may share with the host or with another, and the init
 that it may have."""
 from skifftest import *
+from lib_tasks import cgroup_value
 
 needs("root", "runc", "skopeo", "docker-registry")
 
@@ -40,6 +41,47 @@ def namespace(pid, kind):
 
 def pid_of(s, id):
     return s.get("%s/tasks/%s" % (N, id)).json["pid"]
+
+
+# --- memory ---------------------------------------------------------------
+
+@test
+def memory_is_reserved_and_the_kill_score_is_as_wished():
+    s = the_daemon()
+    made = s.run("m", image(s), STAY, oom_score_adj=300,
+                 resources={"memory_reservation": 16 << 20})
+    with open("/proc/%d/oom_score_adj" % made["pid"]) as f:
+        equal(f.read().strip(), "300")
+    equal(cgroup_value(made["pid"], "memory.soft_limit_in_bytes",
+                       "memory.low"), str(16 << 20))
+    # An exec is no harder to kill than its container.
+    equal(execute(s, "m", ["cat", "/proc/self/oom_score_adj"])["stdout"],
+          "300\n")
+    remove(s, "m")
+    problem = s.post(N + "/containers", {
+        "image": image(s), "args": STAY, "resources": {
+            "memory": 16 << 20, "memory_reservation": 17 << 20}},
+        expect=400).json
+    equal(problem["field"], "/resources/memory_reservation")
+
+
+@test
+def what_cgroup_v1_alone_has_is_refused_elsewhere():
+    s = the_daemon()
+    limits = {"memory": 64 << 20, "memory_swappiness": 0,
+              "oom_kill_disable": True}
+    if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+        problem = s.post(N + "/containers", {
+            "image": image(s), "args": STAY, "resources": limits},
+            expect=400).json
+        equal([e["field"] for e in problem["errors"]],
+              ["/resources/memory_swappiness", "/resources/oom_kill_disable"])
+        check("cgroup v2" in problem["errors"][0]["detail"], problem)
+        return
+    pid = s.run("v1", image(s), STAY, resources=limits)["pid"]
+    equal(cgroup_value(pid, "memory.swappiness"), "0")
+    check("oom_kill_disable 1" in cgroup_value(pid, "memory.oom_control"))
+    remove(s, "v1")
 
 
 # --- init -----------------------------------------------------------------

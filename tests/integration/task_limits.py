@@ -103,6 +103,25 @@ def a_limit_is_lifted_by_null_or_minus_one():
     remove(s, "free")
 
 
+@test
+def a_reservation_of_memory_is_set_and_lifted():
+    s = the_daemon()
+    pid = run(s, "soft", ["sleep", "1000"],
+              resources={"memory": 64 * MIB})["pid"]
+
+    def reserved():
+        return cgroup_value(pid, "memory.soft_limit_in_bytes", "memory.low")
+    unset = reserved()
+    s.patch(task("soft"), {"resources": {"memory_reservation": 32 * MIB}})
+    equal(reserved(), str(32 * MIB))
+    s.patch(task("soft"), {"resources": {
+        "memory": 16 * MIB, "memory_reservation": 17 * MIB}}, expect=400)
+    equal(reserved(), str(32 * MIB))
+    s.patch(task("soft"), {"resources": {"memory_reservation": None}})
+    equal(reserved(), unset)
+    remove(s, "soft")
+
+
 WEIGHTS = ("blkio.weight", "blkio.bfq.weight", "io.bfq.weight", "io.weight")
 
 

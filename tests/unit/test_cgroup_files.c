@@ -264,8 +264,9 @@ static void
 empty_v2_files(void)
 {
 	static const char *const files[] = {
-		"c/memory.max", "c/memory.swap.max", "c/cpu.max",
-		"c/cpu.weight", "c/pids.max",	     "c/cpuset.cpus",
+		"c/memory.max",	 "c/memory.swap.max", "c/memory.low",
+		"c/cpu.max",	 "c/cpu.weight",      "c/pids.max",
+		"c/cpuset.cpus",
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -284,6 +285,7 @@ limits_of_v2_are_written_in_its_words(void)
 	empty_v2_files();
 	limits.memory = 64 << 20;
 	limits.memory_swap = 96 << 20;
+	limits.memory_reservation = 32 << 20;
 	limits.cpu_quota_us = 50000;
 	limits.cpu_period_us = 100000;
 	limits.cpu_shares = 1024;
@@ -292,6 +294,7 @@ limits_of_v2_are_written_in_its_words(void)
 	CHECK(cgroup_limits_set(&dirs, &limits, &err) == 0);
 	expect("c/memory.max", "67108864");
 	expect("c/memory.swap.max", "33554432");
+	expect("c/memory.low", "33554432");
 	expect("c/cpu.max", "50000 100000");
 	expect("c/cpu.weight", "39");
 	expect("c/pids.max", "10");
@@ -299,12 +302,14 @@ limits_of_v2_are_written_in_its_words(void)
 
 	empty_v2_files();
 	limits.memory = limits.memory_swap = CGROUP_UNLIMITED;
+	limits.memory_reservation = CGROUP_UNLIMITED;
 	limits.cpu_quota_us = limits.pids = CGROUP_UNLIMITED;
 	limits.cpu_shares = CGROUP_UNLIMITED;
 	(void)snprintf(limits.cpuset_cpus, sizeof(limits.cpuset_cpus), "*");
 	CHECK(cgroup_limits_set(&dirs, &limits, &err) == 0);
 	expect("c/memory.max", "max");
 	expect("c/memory.swap.max", "max");
+	expect("c/memory.low", "0");
 	expect("c/cpu.max", "max 100000");
 	expect("c/cpu.weight", "39");
 	expect("c/pids.max", "max");

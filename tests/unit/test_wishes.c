@@ -176,6 +176,48 @@ swap_weight_and_huge_pages_are_checked(void)
 }
 
 static void
+what_memory_is_left_and_who_is_killed_is_wished(void)
+{
+	struct skiff_error err = ERROR_INIT;
+	cleanup_json json_t *spec = spec_of(
+	    "'oom_score_adj':7,'resources':{'memory_reservation':10000000,"
+	    "'memory_swappiness':0,'oom_kill_disable':true}",
+	    &err);
+	cleanup_json json_t *plain =
+	    spec_of("'resources':{'oom_kill_disable':false}", &err);
+
+	CHECK_AT(spec, "linux/resources/memory",
+		 "{\"reservation\":10000000,\"swappiness\":0,"
+		 "\"disableOOMKiller\":true}");
+	CHECK_AT(spec, "process/oomScoreAdj", "7");
+	CHECK_AT(plain, "linux/resources/memory", "null");
+	CHECK_AT(plain, "process/oomScoreAdj", "0");
+	CHECK_FAULTS("'resources':{'memory':10000000,"
+		     "'memory_reservation':10000001}",
+		     "/resources/memory_reservation");
+	CHECK_FAULTS("'resources':{'memory_reservation':1,"
+		     "'memory_swappiness':101,'oom_kill_disable':1}",
+		     "/resources/memory_reservation "
+		     "/resources/memory_swappiness "
+		     "/resources/oom_kill_disable");
+	CHECK_FAULTS("'oom_score_adj':1001", "/oom_score_adj");
+	CHECK_FAULTS("'oom_score_adj':-1", "/oom_score_adj");
+	host.may_raise_limits = true;
+	CHECK_FAULTS("'oom_score_adj':-1000", "");
+	host.may_raise_limits = false;
+	host.oom_score_adj = 5;
+	CHECK_FAULTS("'oom_score_adj':0", "/oom_score_adj");
+	host.oom_score_adj = 0;
+	host.cgroup_mode = CGROUP_V2;
+	CHECK_FAULTS("'resources':{'memory_reservation':10000000,"
+		     "'memory_swappiness':0,'oom_kill_disable':true}",
+		     "/resources/memory_swappiness "
+		     "/resources/oom_kill_disable");
+	CHECK_FAULTS("'resources':{'oom_kill_disable':false}", "");
+	host.cgroup_mode = CGROUP_V1;
+}
+
+static void
 privileged_has_it_all(void)
 {
 	struct skiff_error err = ERROR_INIT;
@@ -301,6 +343,7 @@ resolv_conf_says_what_was_wished(void)
 TESTS(TEST(limits_of_processes_are_as_the_host_allows),
       TEST(sysctls_are_a_containers_own), TEST(annotations_are_no_orders),
       TEST(devices_are_the_hosts), TEST(swap_weight_and_huge_pages_are_checked),
+      TEST(what_memory_is_left_and_who_is_killed_is_wished),
       TEST(privileged_has_it_all), TEST(a_seccomp_profile_may_be_brought),
       TEST(the_patch_is_merged_last), TEST(names_ports_and_times_are_checked),
       TEST(nothing_of_the_daemons_own_is_mounted),
