@@ -7,7 +7,7 @@
  *
  *	admin	all; root is one
  *	user	all in the namespaces granted to him, but for what reaches
- *		the host (runtime/spec/wish_rights.h)
+ *		the host (runtime/spec/admin_wishes.h)
  *	others	what is public
  *
  * Where nothing is said of admins and grants, whoever may open the socket is

@@ -57,8 +57,8 @@ struct bundle_request {
  * SKIFF_FAILED_PRECONDITION, reason "mount_source_not_found", names a bind
  * mount whose source is not there; reason "init_not_found": skiff-init is not;
  * reason "state_unreachable": the root of a user namespace cannot get there.
- * SKIFF_PERMISSION_DENIED, reason "bind_not_allowed", of a restricted
- * container.
+ * SKIFF_PERMISSION_DENIED, reason "bind_not_allowed" and "restricted": see
+ * runtime/spec/bind_root.h and CONTAINER_RESTRICTED.
  */
 int bundle_make(const struct bundle_request *request, struct skiff_error *err);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bind mounts of a container that is held to the host's bind roots: their
- * sources become places in the bundle, which the shim mounts them on
- * (runtime/shim/binds.c).
+ * Bind mounts below the host's bind roots: their sources become places in the
+ * bundle, which the shim mounts them on (runtime/shim/binds.c).
  */
 #include "config.h"
 
@@ -21,29 +20,18 @@
 #include "base/strbuf.h"
 #include "runtime/container.h"
 #include "runtime/spec/bind_root.h"
+#include "runtime/spec/host.h"
 #include "runtime/spec/spec.h"
 #include "runtime/spec/user_namespace.h"
 
 /* All that are held, so far. */
 struct binds {
 	const struct host *host;
-	bool has_user_namespace;
+	bool is_restricted; /* the container: all are held */
 	int bundle_fd;
 	size_t n;
 	struct strbuf list; /* SHIM_FILE_BINDS */
 };
-
-static bool
-has_option(const json_t *mount, const char *name)
-{
-	json_t *option;
-	size_t i;
-
-	json_array_foreach (json_object_get(mount, "options"), i, option)
-		if (strcmp(json_string_value(option), name) == 0)
-			return true;
-	return false;
-}
 
 /* What the source, a directory or not, can be mounted on. */
 static int
@@ -65,36 +53,31 @@ make_place(const struct binds *binds, const char *place, int source_fd,
 static int
 hold(struct binds *binds, json_t *mount, struct skiff_error *err)
 {
-	const char *text = json_get_text(mount, "source");
-	struct bind_wish wish = {
-		.source = text,
-		.is_read_only =
-		    (has_option(mount, "ro") || has_option(mount, "rro")) &&
-		    !has_option(mount, "rw"),
-		.has_user_namespace = binds->has_user_namespace,
-	};
+	const char *path = json_get_text(mount, "source");
 	cleanup_free char *place =
 	    xasprintf(SPEC_SOURCE_BINDS "/%zu", binds->n++);
-	struct bind_source source = { .fd = -1 };
-	int r;
+	CLEANUP(bind_source_done) struct bind_source source = { .fd = -1 };
 
-	if (bind_root_open(binds->host, &wish, &source, err) < 0)
+	if (bind_root_open(binds->host, path, &source, err) < 0)
 		return err->code == SKIFF_NOT_FOUND
-			   ? bundle_no_source(text, err)
+			   ? bundle_no_source(path, err)
 			   : -1;
 	strbuf_add(&binds->list, source.root, strlen(source.root) + 1);
 	strbuf_add(&binds->list, source.below, strlen(source.below) + 1);
-	r = make_place(binds, place, source.fd, err);
-	closep(&source.fd);
+	if (make_place(binds, place, source.fd, err) < 0)
+		return -1;
 	json_set_text(mount, "source", place);
-	return r;
+	return 0;
 }
 
 /* A relative source is the daemon's own. */
 static bool
-is_wished(const json_t *mount)
+is_held(const struct binds *binds, const json_t *mount)
 {
-	return bundle_is_bind(mount) && *json_get_text(mount, "source") == '/';
+	const char *path = json_get_text(mount, "source");
+
+	return bundle_is_bind(mount) && *path == '/' &&
+	       (binds->is_restricted || bind_root_has(binds->host, path));
 }
 
 static int
@@ -104,7 +87,7 @@ hold_all(struct binds *binds, json_t *mounts, struct skiff_error *err)
 	size_t i;
 
 	json_array_foreach (mounts, i, mount)
-		if (is_wished(mount) && hold(binds, mount, err) < 0)
+		if (is_held(binds, mount) && hold(binds, mount, err) < 0)
 			return -1;
 	return 0;
 }
@@ -121,6 +104,18 @@ with_mounts(const json_t *container, json_t *mounts)
 	return copy;
 }
 
+static int
+check_restricted(const json_t *spec, struct skiff_error *err)
+{
+	if (spec_has_user_namespace(spec))
+		return 0;
+	(void)err_set(err, SKIFF_PERMISSION_DENIED,
+		      "a container that a user has made or changed needs "
+		      "\"userns\": \"auto\", unless an admin sets its "
+		      "\"" CONTAINER_RESTRICTED "\" to false");
+	return err_reason(err, "restricted");
+}
+
 int
 bundle_hold_binds(const struct bundle_request *request, int task_fd,
 		  int bundle_fd, json_t **ret_container,
@@ -129,14 +124,17 @@ bundle_hold_binds(const struct bundle_request *request, int task_fd,
 	const json_t *spec = json_object_get(request->container, "spec");
 	struct binds binds = {
 		.host = request->host,
-		.has_user_namespace = spec_has_user_namespace(spec),
+		.is_restricted =
+		    json_get_bool(request->container, CONTAINER_RESTRICTED),
 		.bundle_fd = bundle_fd,
 		.list = STRBUF_INIT,
 	};
 	cleanup_json json_t *mounts = NULL;
 	int r;
 
-	if (!json_get_bool(request->container, CONTAINER_RESTRICTED)) {
+	if (binds.is_restricted && check_restricted(spec, err) < 0)
+		return -1;
+	if (!binds.is_restricted && binds.host->bind_roots.n == 0) {
 		*ret_container = json_incref((json_t *)request->container);
 		return 0;
 	}

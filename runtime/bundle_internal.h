@@ -16,9 +16,11 @@ bool bundle_is_bind(const json_t *mount);
 int bundle_no_source(const char *source, struct skiff_error *err);
 
 /*
- * bundle_binds.c: *ret_container is the request's, or, of a restricted one, a
- * copy in whose spec the places in the bundle are the sources of its binds.
- * The caller's. Errors of bind_root_open().
+ * bundle_binds.c: *ret_container is the request's, or a copy in whose spec
+ * places in the bundle are the sources of binds below a bind root, and of a
+ * restricted container of all. The caller's. Errors of bind_root_open();
+ * SKIFF_PERMISSION_DENIED, reason "restricted", of such a container without a
+ * user namespace.
  */
 int bundle_hold_binds(const struct bundle_request *request, int task_fd,
 		      int bundle_fd, json_t **ret_container,

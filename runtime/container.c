@@ -78,8 +78,8 @@ decode(const struct container_request *request, const struct host *host,
 	    snapshotter_check(wishes->snapshotter, ret_snapshotter, &fault) < 0)
 		json_fault(faults, "/snapshotter", "%s", fault.text);
 	if (!request->is_by_admin &&
-	    (json_faults_to_error(faults, err) < 0 ||
-	     admin_wishes_refuse(wishes, host, faults, err) < 0))
+	    (admin_wishes_refuse(wishes, host, faults, err) < 0 ||
+	     json_faults_to_error(faults, err) < 0))
 		return -1;
 	check_runtime(wishes, faults);
 	wishes_check_host(wishes, host, faults);
@@ -285,17 +285,15 @@ try_create(struct creation *creation, const struct container_request *request,
 	return 0;
 }
 
-int
-container_create(const struct container_context *context,
-		 const struct container_request *request,
-		 struct json_faults *faults, struct container_made *ret,
-		 struct skiff_error *err)
+static int
+create(const struct container_context *context,
+       const struct container_request *request, struct json_faults *faults,
+       struct container_made *ret, struct skiff_error *err)
 {
 	CLEANUP(wishes_done) struct wishes wishes = { 0 };
 	const char *snapshotter;
 	char made[CONTAINER_ID_SIZE];
 
-	*ret = (struct container_made){ 0 };
 	if (decode(request, context->host, &wishes, &snapshotter, faults, err) <
 	    0)
 		return -1;
@@ -320,4 +318,28 @@ container_create(const struct container_context *context,
 			return -1;
 		*err = (struct skiff_error)ERROR_INIT;
 	}
+}
+
+void
+container_default_for_users(json_t *body)
+{
+	if (json_is_object(body) && !json_object_get(body, "userns"))
+		json_set_text(body, "userns", "auto");
+}
+
+int
+container_create(const struct container_context *context,
+		 const struct container_request *request,
+		 struct json_faults *faults, struct container_made *ret,
+		 struct skiff_error *err)
+{
+	struct container_request his = *request;
+	cleanup_json json_t *body = NULL;
+
+	*ret = (struct container_made){ 0 };
+	if (request->is_by_admin)
+		return create(context, request, faults, ret, err);
+	his.body = body = json_copy((json_t *)request->body);
+	container_default_for_users(body);
+	return create(context, &his, faults, ret, err);
 }

@@ -31,8 +31,9 @@ struct snapshots;
 #define RUNTIME_DEFAULT "runc"
 
 /*
- * True of a container that somebody who is no admin made or changed: what it
- * binds is held to the host's bind roots (runtime/spec/bind_root.h).
+ * True of a container that somebody who is no admin made or changed, until an
+ * admin says that it is not: no task is made of it but in a user namespace,
+ * with binds below the host's bind roots alone (runtime/spec/bind_root.h).
  */
 #define CONTAINER_RESTRICTED "restricted"
 
@@ -104,7 +105,9 @@ struct container_update {
  * client's from then on, and the wishes that it replaces go.
  *
  * Who is no admin may change more than labels only of a container that he
- * could have made: SKIFF_PERMISSION_DENIED, reason "admin_only".
+ * could have made: SKIFF_PERMISSION_DENIED, reason "admin_only". An admin
+ * lifts CONTAINER_RESTRICTED by false, and by nothing else: what lies in a
+ * bind root is the users' to change, so that it tells nothing of him.
  */
 int container_update(const struct container_context *context,
 		     const struct container_update *update,

@@ -48,6 +48,8 @@ void making_done(struct making *making);
 int container_refuse_with_task(struct conn *conn, const struct record_ref *ref,
 			       struct skiff_error *err);
 
+/* What a user does not wish otherwise: ids of the container's own. */
+void container_default_for_users(json_t *body);
 /* The spec is the client's, not made from wishes. */
 bool container_has_own_spec(const json_t *document);
 int container_give(const char *id, const json_t *object,

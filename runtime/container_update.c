@@ -89,6 +89,7 @@ is_mask_name(const char *name)
 			return name[len + 1];
 	}
 	return strcmp(name, "runtime.options") == 0 ||
+	       strcmp(name, CONTAINER_RESTRICTED) == 0 ||
 	       (wish_exists(name) && !is_fixed(name) &&
 		strcmp(name, "runtime") != 0);
 }
@@ -284,6 +285,17 @@ differs_beyond_labels(const struct updating *updating)
 	return any_differs(updating, is_beyond_labels);
 }
 
+/* By an admin, who says so: {"restricted": false}. */
+static bool
+is_lifting(const struct updating *updating, const char *field)
+{
+	const json_t *after = json_object_get(updating->after, field);
+
+	return updating->update->is_by_admin &&
+	       strcmp(field, CONTAINER_RESTRICTED) == 0 &&
+	       (!after || json_is_false(after));
+}
+
 static void
 check_fixed(const struct updating *updating)
 {
@@ -291,7 +303,8 @@ check_fixed(const struct updating *updating)
 	const json_t *after = json_object_get(updating->after, "runtime");
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-		if (differs(updating, fixed[i]))
+		if (differs(updating, fixed[i]) &&
+		    !is_lifting(updating, fixed[i]))
 			fault_at(updating, fixed[i], "cannot be updated");
 	if (strcmp(json_get_text(before, "name"),
 		   json_get_text(after, "name")) != 0)
@@ -449,29 +462,6 @@ remake_spec(struct updating *updating, struct wishes *wishes,
 	return 0;
 }
 
-/*
- * What an admin changes stays restricted for as long as it could be: he need
- * not mean to lift it.
- */
-static int
-check_rights(const struct updating *updating, const struct wishes *wishes,
-	     struct skiff_error *err)
-{
-	const struct host *host = updating->context->host;
-	struct json_faults faults = JSON_FAULTS_INIT;
-	struct skiff_error fault = ERROR_INIT;
-
-	if (!updating->update->is_by_admin) {
-		json_set_bool(updating->after, CONTAINER_RESTRICTED, true);
-		return admin_wishes_refuse(wishes, host, updating->faults, err);
-	}
-	if (json_get_bool(updating->after, CONTAINER_RESTRICTED) &&
-	    admin_wishes_refuse(wishes, host, &faults, &fault) < 0)
-		(void)json_object_del(updating->after, CONTAINER_RESTRICTED);
-	json_faults_done(&faults);
-	return 0;
-}
-
 static int
 check_whole(struct updating *updating, bool is_remade, struct skiff_error *err)
 {
@@ -480,8 +470,10 @@ check_whole(struct updating *updating, bool is_remade, struct skiff_error *err)
 	cleanup_json json_t *body = as_request(updating);
 
 	wishes_decode(body, &wishes, updating->faults);
-	if (json_faults_to_error(updating->faults, err) < 0 ||
-	    check_rights(updating, &wishes, err) < 0)
+	if (!updating->update->is_by_admin &&
+	    admin_wishes_refuse(&wishes, host, updating->faults, err) < 0)
+		return -1;
+	if (json_faults_to_error(updating->faults, err) < 0)
 		return -1;
 	if (is_remade) {
 		wishes_check_host(&wishes, host, updating->faults);
@@ -492,6 +484,20 @@ check_whole(struct updating *updating, bool is_remade, struct skiff_error *err)
 	return is_remade ? remake_spec(updating, &wishes, err) : 0;
 }
 
+/* Labels are no change that counts. */
+static void
+settle_rights(const struct updating *updating)
+{
+	json_t *after = updating->after;
+
+	if (!json_is_true(json_object_get(after, CONTAINER_RESTRICTED)))
+		(void)json_object_del(after, CONTAINER_RESTRICTED);
+	if (!updating->update->is_by_admin && differs_beyond_labels(updating)) {
+		container_default_for_users(after);
+		json_set_bool(after, CONTAINER_RESTRICTED, true);
+	}
+}
+
 static int
 settle(struct updating *updating, struct skiff_error *err)
 {
@@ -500,6 +506,7 @@ settle(struct updating *updating, struct skiff_error *err)
 	bool is_spec_new;
 
 	check_fixed(updating);
+	settle_rights(updating);
 	if (inherit(updating, err) < 0)
 		return -1;
 	/* One that the daemon makes need not be named in a whole. */

@@ -259,8 +259,8 @@ struct page {
 };
 
 /*
- * Asks for one row more than the page: it says whether there is a next. How
- * many rows a page of kept ones is made from is not known before.
+ * Asks for one row more than the page: it says whether there is a next. Among
+ * how many rows the kept ones are is not known before.
  */
 static int
 add_page(struct conn *conn, const struct page *page, struct strbuf *out,
@@ -275,10 +275,12 @@ add_page(struct conn *conn, const struct page *page, struct strbuf *out,
 
 	stmt_bind(stmt, "isssi", page->kind, page->ns, page->from, page->end,
 		  page->keep ? INT64_MAX : (int64_t)page->limit + 1);
-	while ((r = stmt_step(stmt, err)) > 0 && !is_full) {
+	while ((r = stmt_step(stmt, err)) > 0) {
 		if (page->keep &&
 		    !page->keep(page->keep_arg, stmt_text(stmt, 0)))
 			continue;
+		if (is_full)
+			break;
 		if (n++ > 0)
 			strbuf_addch(out, ',');
 		strbuf_add(out, sqlite3_column_text(stmt, 1),

@@ -26,25 +26,43 @@ target_path(const struct shim *shim, size_t number, char target[PATH_MAX])
 }
 
 static int
+open_source(const char *root, const char *below, int *ret_fd,
+	    struct skiff_error *err)
+{
+	struct skiff_error fault = ERROR_INIT;
+	cleanup_close int root_fd = -1;
+
+	if (fs_open_unlinked(root, O_PATH | O_DIRECTORY, &root_fd, &fault) ==
+		0 &&
+	    fs_open_beneath(root_fd, below, O_PATH, ret_fd, &fault) == 0)
+		return 0;
+	/* The daemon could, a moment ago. */
+	return err_set(err, SKIFF_FAILED_PRECONDITION,
+		       "mount source %s/%s was changed meanwhile: %.256s", root,
+		       below, fault.text);
+}
+
+static int
 mount_source(const struct shim *shim, const char *root, const char *below,
 	     size_t number, struct skiff_error *err)
 {
-	cleanup_close int root_fd =
-	    open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int fd = -1;
 	char target[PATH_MAX];
 	char source[32];
 
-	if (root_fd < 0)
-		return err_errno(err, errno, "open %s", root);
-	if (fs_open_beneath(root_fd, below, O_PATH, &fd, err) < 0)
-		return err_wrap(err, "mount source in %s", root);
+	if (open_source(root, below, &fd, err) < 0)
+		return -1;
 	(void)snprintf(source, sizeof(source), "/proc/self/fd/%d", fd);
 	target_path(shim, number, target);
 	/* Without what is mounted below it: see fs_open_beneath(). */
-	if (mount(source, target, NULL, MS_BIND, NULL) < 0)
-		return err_errno(err, errno, "bind %s/%s", root, below);
-	return 0;
+	if (mount(source, target, NULL, MS_BIND, NULL) == 0)
+		return 0;
+	/* A file in place of a directory, or the other way. */
+	if (errno == ENOTDIR)
+		return err_set(err, SKIFF_FAILED_PRECONDITION,
+			       "mount source %s/%s was changed meanwhile", root,
+			       below);
+	return err_errno(err, errno, "bind %s/%s", root, below);
 }
 
 int

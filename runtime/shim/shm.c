@@ -11,15 +11,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 
 #define PATH_SHM "/dev/shm"
 
@@ -40,16 +39,12 @@ unavailable(int number, struct skiff_error *err)
 static int
 clone_shm(struct skiff_error *err)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
+	struct skiff_error fault = ERROR_INIT;
 	cleanup_close int fd = -1;
 	int tree;
 
-	fd = (int)syscall(SYS_openat2, AT_FDCWD, PATH_SHM, &how, sizeof(how));
-	if (fd < 0)
-		return unavailable(errno, err);
+	if (fs_open_unlinked(PATH_SHM, O_PATH | O_DIRECTORY, &fd, &fault) < 0)
+		return unavailable(fault.sys_errno, err);
 	tree = open_tree(fd, "",
 			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	return tree < 0 ? unavailable(errno, err) : tree;

@@ -5,7 +5,13 @@
  * What only an admin may wish, since by it a container reaches the host: its
  * files, devices, namespaces and processes, or what bounds the container
  * itself. Each of these gives -1 and SKIFF_PERMISSION_DENIED, reason
- * "admin_only", if there is such a wish, and tells every one as a fault.
+ * "admin_only", if there is such a wish, and then faults tells every one, and
+ * nothing else.
+ *
+ * Without a user namespace the container's root is the host's to every file
+ * that it gets at, and who has an account on the host can hand it any: by its
+ * descriptor, over a socket in the container that he finds below
+ * /proc/PID/root of an exec with his own user id.
  */
 #include <jansson.h>
 
@@ -16,7 +22,10 @@ struct exec_wishes;
 struct host;
 struct wishes;
 
-/* Bind mounts below the host's bind roots are everybody's: bind_root.h. */
+/*
+ * Bind mounts below the host's bind roots are everybody's: bind_root.h. The
+ * wishes may have faults.
+ */
 int admin_wishes_refuse(const struct wishes *wishes, const struct host *host,
 			struct json_faults *faults, struct skiff_error *err);
 int admin_wishes_refuse_exec(const struct exec_wishes *wishes,

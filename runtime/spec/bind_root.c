@@ -6,91 +6,143 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/statvfs.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/cleanup.h"
 #include "base/fs.h"
 #include "runtime/spec/host.h"
+#include "runtime/spec/rules.h"
 #include "runtime/spec/wishes.h"
 
-static int
-not_allowed(struct skiff_error *err, const char *source, const char *why)
+/* --- the roots ----------------------------------------------------------- */
+
+static bool
+is_roots_alone(const struct stat *dir, const struct stat *in_it)
 {
-	(void)err_set(err, SKIFF_PERMISSION_DENIED, "mount source %.512s %s",
-		      source, why);
-	return err_reason(err, "bind_not_allowed");
+	bool is_open = (dir->st_mode & (S_IWGRP | S_IWOTH)) != 0;
+
+	/* In /tmp and its like nobody renames what is another's. */
+	if (is_open && (dir->st_mode & S_ISVTX))
+		return dir->st_uid == 0 && in_it->st_uid == 0;
+	return dir->st_uid == 0 && !is_open;
+}
+
+/* Every directory above: who may write to one may put another root there. */
+static int
+check_way(const char *dir, struct skiff_error *err)
+{
+	cleanup_free char *path = xstrdup(dir);
+	struct stat below;
+	struct stat st;
+	char *slash;
+
+	if (lstat(path, &below) < 0)
+		return err_errno(err, errno, "%s", path);
+	while ((slash = strrchr(path, '/')) != NULL) {
+		slash[slash == path] = '\0';
+		if (lstat(path, &st) < 0)
+			return err_errno(err, errno, "%s", path);
+		if (!is_roots_alone(&st, &below))
+			return err_set(err, SKIFF_INVALID_ARGUMENT,
+				       "others than root may change %s", path);
+		if (slash == path)
+			break;
+		below = st;
+	}
+	return 0;
 }
 
 int
 bind_root_add(struct host *host, const char *dir, struct skiff_error *err)
 {
-	const char *fault = path_fault(dir);
+	cleanup_free char *path = xstrdup(dir);
+	const char *fault = path_fault(path);
 	cleanup_close int fd = -1;
-	size_t len = strlen(dir);
 
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	if (fault || len == 1)
-		return err_set(err, SKIFF_INVALID_ARGUMENT, "%s",
-			       fault ? fault : "must not be the root");
-	if (fs_open_dir(AT_FDCWD, dir, /* create= */ false, 0, &fd, err) < 0)
+	if (!fault) {
+		path_normalise(path);
+		fault = mount_source_fault(path, host);
+	}
+	if (fault)
+		return err_set(err, SKIFF_INVALID_ARGUMENT, "%s", fault);
+	if (fs_open_unlinked(path, O_PATH | O_DIRECTORY, &fd, err) < 0 ||
+	    check_way(path, err) < 0)
 		return -1;
-	strv_add_owned(&host->bind_roots, xstrndup(dir, len));
+	strv_add_owned(&host->bind_roots, STEAL_PTR(path));
 	return 0;
 }
 
+/* --- what lies below ------------------------------------------------------ */
+
+/* The innermost; path is normal. */
 static const char *
-find_root(const struct host *host, const char *source)
+find_root(const struct host *host, const char *path)
 {
-	for (size_t i = 0; i < host->bind_roots.n; i++)
-		if (path_is_below(source, host->bind_roots.items[i]))
-			return host->bind_roots.items[i];
-	return NULL;
+	const char *best = NULL;
+
+	for (size_t i = 0; i < host->bind_roots.n; i++) {
+		const char *root = host->bind_roots.items[i];
+
+		if (path_is_below(path, root) &&
+		    (!best || strlen(root) > strlen(best)))
+			best = root;
+	}
+	return best;
 }
 
-/* All below it is on its mount, since no other is crossed. */
-static bool
-leaves_no_rights(int root_fd, const struct bind_wish *wish)
+bool
+bind_root_has(const struct host *host, const char *path)
 {
-	struct statvfs st;
+	cleanup_free char *normal = xstrdup(path);
 
-	return wish->is_read_only || wish->has_user_namespace ||
-	       (fstatvfs(root_fd, &st) == 0 && (st.f_flag & ST_NOSUID));
+	path_normalise(normal);
+	return find_root(host, normal) != NULL;
+}
+
+static int
+not_allowed(struct skiff_error *err, const char *path, const char *why)
+{
+	(void)err_set(err, SKIFF_PERMISSION_DENIED, "mount source %.512s %s",
+		      path, why);
+	return err_reason(err, "bind_not_allowed");
 }
 
 int
-bind_root_open(const struct host *host, const struct bind_wish *wish,
+bind_root_open(const struct host *host, const char *path,
 	       struct bind_source *ret_source, struct skiff_error *err)
 {
-	const char *source = wish->source;
-	const char *root = find_root(host, source);
+	cleanup_free char *normal = xstrdup(path);
 	cleanup_close int root_fd = -1;
 	const char *below;
+	const char *root;
 
+	path_normalise(normal);
+	root = find_root(host, normal);
 	if (!root)
-		return not_allowed(err, source,
+		return not_allowed(err, path,
 				   "lies below no directory that is open to "
 				   "others than admins (--bind-root)");
-	below = source + strlen(root);
-	below += strspn(below, "/");
-	if (!*below)
-		below = ".";
-	if (fs_open_dir(AT_FDCWD, root, /* create= */ false, 0, &root_fd, err) <
-	    0)
+	below = normal + strlen(root);
+	below += *below == '/';
+	if (fs_open_unlinked(root, O_PATH | O_DIRECTORY, &root_fd, err) < 0)
 		return -1;
-	if (!leaves_no_rights(root_fd, wish))
-		return not_allowed(err, source,
-				   "could be left set-user-ID programs of "
-				   "root: ask for \"userns\": \"auto\" or the "
-				   "option \"ro\", or have it mounted nosuid");
-	if (fs_open_beneath(root_fd, below, O_PATH, &ret_source->fd, err) < 0)
+	if (fs_open_beneath(root_fd, *below ? below : ".", O_PATH,
+			    &ret_source->fd, err) < 0)
 		return err->sys_errno == ELOOP || err->sys_errno == EXDEV
-			   ? not_allowed(err, source,
+			   ? not_allowed(err, path,
 					 "leads over a symbolic link or to "
 					 "another mount")
 			   : -1;
 	ret_source->root = root;
-	ret_source->below = below;
+	ret_source->below = xstrdup(*below ? below : ".");
 	return 0;
+}
+
+void
+bind_source_done(struct bind_source *source)
+{
+	closep(&source->fd);
+	free(source->below);
+	*source = (struct bind_source){ .fd = -1 };
 }

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "runtime/spec/bind_root.h"
 #include "runtime/spec/caps.h"
 #include "runtime/spec/host.h"
 #include "runtime/spec/rules.h"
@@ -294,6 +295,8 @@ check_root(const struct checked *check)
 		return;
 	}
 	fault = mount_source_fault(text, check->host);
+	if (!fault && bind_root_has(check->host, text))
+		fault = "lies below a --bind-root, where others say what it is";
 	if (fault)
 		checked_fault(check, "/root/path", "%s", fault);
 }

@@ -41,29 +41,6 @@ static const char *const tmpfs_values[] = { "size=", "mode=", "uid=", "gid=",
 /* Where the runtime itself mounts, or where a mount would undo it. */
 static const char *const closed_targets[] = { "/proc", "/sys", "/dev" };
 
-/* "/a//b/./c/" → "/a/b/c", in place. */
-static void
-normalise(char *path)
-{
-	char *out = path;
-
-	for (const char *c = path; *c;) {
-		size_t len;
-
-		c += strspn(c, "/");
-		len = strcspn(c, "/");
-		if (len > 0 && !(len == 1 && *c == '.')) {
-			*out++ = '/';
-			memmove(out, c, len);
-			out += len;
-		}
-		c += len;
-	}
-	if (out == path)
-		*out++ = '/';
-	*out = '\0';
-}
-
 static void
 check_option(const struct wish_mount *mount, const char *option, size_t i,
 	     size_t j, struct json_faults *faults)
@@ -100,7 +77,7 @@ check_target(const struct wishes *wishes, size_t i, struct json_faults *faults)
 		json_fault(faults, pointer, "%s", fault);
 		return;
 	}
-	normalise(wishes->mount_list[i].target);
+	path_normalise(wishes->mount_list[i].target);
 	if (strcmp(target, "/") == 0)
 		json_fault(faults, pointer, "must not be the root");
 	for (size_t k = 0; k < ARRAY_SIZE(closed_targets); k++)

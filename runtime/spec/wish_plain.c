@@ -50,6 +50,28 @@ path_is_below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && (!path[len] || path[len] == '/');
 }
 
+void
+path_normalise(char *path)
+{
+	char *out = path;
+
+	for (const char *c = path; *c;) {
+		size_t len;
+
+		c += strspn(c, "/");
+		len = strcspn(c, "/");
+		if (len > 0 && !(len == 1 && *c == '.')) {
+			*out++ = '/';
+			memmove(out, c, len);
+			out += len;
+		}
+		c += len;
+	}
+	if (out == path)
+		*out++ = '/';
+	*out = '\0';
+}
+
 const char *
 path_fault(const char *path)
 {

@@ -159,6 +159,8 @@ const char *namespace_container(const char *wish);
 
 /* What is wrong with an absolute path in a container, or NULL. */
 const char *path_fault(const char *path);
+/* "/a//b/./c/" → "/a/b/c", in place. */
+void path_normalise(char *path);
 /* Whether a path is dir or lies below it; both normal. */
 bool path_is_below(const char *path, const char *dir);
 bool hostname_is_valid(const char *name);

@@ -86,6 +86,18 @@ fs_open_in_root(int root_fd, const char *path, int flags, mode_t mode,
 }
 
 int
+fs_open_unlinked(const char *path, int flags, int *ret_fd,
+		 struct skiff_error *err)
+{
+	const struct open_how how = {
+		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return open_resolved(AT_FDCWD, path, &how, ret_fd, err);
+}
+
+int
 fs_open_beneath(int root_fd, const char *path, int flags, int *ret_fd,
 		struct skiff_error *err)
 {

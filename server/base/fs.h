@@ -33,6 +33,10 @@ int fs_mkdir_all(int dirfd, const char *path, mode_t mode,
 int fs_open_in_root(int root_fd, const char *path, int flags, mode_t mode,
 		    int *ret_fd, struct skiff_error *err);
 
+/* Opens an absolute path over no symbolic link: RESOLVE_NO_SYMLINKS. */
+int fs_open_unlinked(const char *path, int flags, int *ret_fd,
+		     struct skiff_error *err);
+
 /*
  * Opens a relative path below root_fd, on the same mount, over no symbolic
  * link: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV. Else the
