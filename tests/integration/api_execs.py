@@ -523,13 +523,16 @@ def a_daemon_that_comes_back_knows_them_all():
         b.s.kill9()
         os.mkdir(stray)
         upper = glob.glob(b.s.root + "/snapshots/overlay/*/fs")
+        earliest = timestamp()
         pid = int(open(os.path.join(b.place(), "../run/pid")).read())
         open("/proc/%d/root/tmp/go" % pid, "w").close()
         check(upper)
         for name in ("ends", "goes"):
             until(lambda: os.path.exists(b.place(name, "exit")), "end")
+        latest = timestamp()
         b.s.start()
         equal(b.wait("ends")["exit_status"], 5)
+        check(earliest < b.get("ends")["exited_at"] < latest)
         until(lambda: b.ids() == ["created", "ends", "on"], "settled")
         equal(b.get("on")["state"], "running")
         until(lambda: not os.path.exists(stray) and

@@ -40,16 +40,23 @@ def an_exit_while_the_daemon_was_away_is_told_once_with_its_status():
     s.run("meanwhile", image(s), ["sh", "-c", "read x </go; exit 42"],
           mounts=[{"type": "bind", "source": fifo, "target": "/go"}])
     s.kill9()
+    earliest = timestamp()
     pid = os.open(fifo, os.O_WRONLY)
     os.write(pid, b"go\n")
     os.close(pid)
     record = os.path.join(s.root, "tasks", "default", "meanwhile", "exit")
     until(lambda: os.path.exists(record), "exit record")
+    latest = timestamp()
     s.start()
-    equal(s.get(N + "/tasks/meanwhile").json["exit_status"], 42)
-    equal(len(exits(s, before, "meanwhile")), 1)
+    task = s.get(N + "/tasks/meanwhile").json
+    equal(task["exit_status"], 42)
+    # When it ended, and not when that was found.
+    check(earliest < task["exited_at"] < latest, earliest, task, latest)
     s.restart()
-    equal(len(exits(s, before, "meanwhile")), 1)
+    (told,) = exits(s, before, "meanwhile")
+    equal((told["event"]["exit_status"], told["event"]["exited_at"]),
+          (42, task["exited_at"]))
+    equal(s.get(N + "/tasks/meanwhile").json["exited_at"], task["exited_at"])
     s.delete(N + "/containers/meanwhile?force=true")
 
 

@@ -342,6 +342,13 @@ class Sse:
         self.close()
 
 
+def timestamp():
+    """As the API writes times; as text, an earlier one is less."""
+    seconds, ns = divmod(time.time_ns(), 10 ** 9)
+    return time.strftime("%%Y-%%m-%%dT%%H:%%M:%%S.%09dZ" % ns,
+                         time.gmtime(seconds))
+
+
 def quote(name):
     """A name as one path segment."""
     return urllib.parse.quote(name, safe="")
