@@ -4,9 +4,11 @@
 policies go on where they were, and every run has one exit."""
 import re
 import struct
+import threading
 
 from skifftest import *
 from lib_picture import processes
+from lib_streams import attach
 
 needs("root", "runc", "skopeo", "docker-registry", "unshare")
 
@@ -201,6 +203,193 @@ def a_wait_is_taken_up_again_after_a_restart():
     equal(json.loads(waiting.getresponse().read())["exit_status"], 42)
     waiting.close()
     gone(s, "awaited")
+
+
+# --- a hundred at once ----------------------------------------------------
+
+# What it is told over its fifo; whoever is fed says what it was fed.
+TOLD = """exec 3<>/ctl/$1; echo up
+while read what n <&3; do case $what in
+say) echo "said $n";; end) exit $n;; esac; done"""
+FED = """echo up; while read x; do echo "<$x>"; done"""
+# By its number's last digit, whatever else is merely running.
+KINDS = {0: "ends", 1: "ends", 2: "over", 3: "fed", 4: "frozen",
+         5: "created", 6: "heard"}
+STATES = {"over": "stopped", "frozen": "paused", "created": "created"}
+
+
+class Follower:
+    """A client that follows a log, and goes on where it was cut off."""
+
+    def __init__(self, s, name):
+        self.s = s
+        self.name = name
+        self.data = b""
+        self.open()
+
+    def open(self):
+        self.connection, self.raw = self.s.raw(
+            "GET", N + "/tasks/%s/logs?follow=true&offset=%d" % (
+                self.name, len(self.data)))
+        equal(self.raw.status, 200)
+
+    def read(self, what=None):
+        """Until what was said, or to the end: of the task, or of whoever
+        told of it."""
+        try:
+            while what is None or what not in self.data:
+                piece = self.raw.read1(65536)
+                self.data += piece
+                if not piece:
+                    break
+        except (OSError, http.client.HTTPException):
+            pass
+        check(what is None or what in self.data, self.name, self.data)
+
+
+class Crowd:
+    """Tasks of every kind."""
+
+    def __init__(self, s, size):
+        self.s = s
+        self.dir = scratch("ctl")
+        os.mkdir(self.dir)
+        self.names = ["t%d" % i for i in range(size)]
+        self.kinds = {name: KINDS.get(int(name[-1]), "runs")
+                      for name in self.names}
+        image(s)
+        for work in (self.make, self.settle):
+            at_once(work, self.names)
+        self.pids = {name: task_of(s, name)["pid"] for name in self.names}
+
+    def of_kind(self, kind):
+        return [name for name in self.names if self.kinds[name] == kind]
+
+    def make(self, name):
+        s = self.s
+        os.mkfifo(os.path.join(self.dir, name))
+        is_fed = self.kinds[name] == "fed"
+        s.post(N + "/containers", {
+            "id": name, "image": image(s), "stdio": {"stdin": is_fed},
+            "args": ["sh", "-c", FED if is_fed else TOLD, "sh", name],
+            "mounts": [{"type": "bind", "source": self.dir,
+                        "target": "/ctl"}]}, expect=201)
+        s.post(N + "/tasks", {"container": name}, expect=201)
+        if self.kinds[name] != "created":
+            s.post(N + "/tasks/%s/start" % name)
+
+    def settle(self, name):
+        """Into the state in which it is left alone."""
+        kind = self.kinds[name]
+        if kind == "over":
+            self.tell(name, "end %d" % self.status(name))
+            self.s.wait_task(name)
+        elif kind == "frozen":
+            self.s.post(N + "/tasks/%s/pause" % name)
+        elif kind == "fed":
+            self.s.post(N + "/tasks/%s/stdin" % name, b"before\n",
+                        expect=204)
+
+    def tell(self, name, line):
+        fd = os.open(os.path.join(self.dir, name), os.O_WRONLY)
+        os.write(fd, line.encode() + b"\n")
+        os.close(fd)
+
+    def end_some(self):
+        """Without a daemon."""
+        ends = self.of_kind("ends")
+        for name in ends:
+            self.tell(name, "end %d" % self.status(name))
+        for name in ends:
+            record = os.path.join(self.s.root, "tasks/default", name, "exit")
+            until(lambda: os.path.exists(record), "exit record")
+
+    @staticmethod
+    def status(name):
+        return 100 + int(name[1:])
+
+    def is_known(self):
+        """Whether all are in the states that they have to be in."""
+        listed = {t["id"]: t for t in self.s.get(
+            N + "/tasks?limit=1000").json["items"]}
+        return all(listed[name]["state"] == STATES.get(
+            kind, "stopped" if kind == "ends" else "running")
+            for name, kind in self.kinds.items())
+
+    def check_each(self, after):
+        until(self.is_known, "all known")
+        told = [e["event"] for e in self.s.events(after)
+                if e["topic"] == "/tasks/exit"]
+        ended = self.of_kind("ends") + self.of_kind("over")
+        equal(sorted(e["container_id"] for e in told), sorted(ended))
+        statuses = {e["container_id"]: e["exit_status"] for e in told}
+        for name in self.names:
+            task = task_of(self.s, name)
+            equal(task["pid"], self.pids[name])
+            if name in ended:
+                equal((task["exit_status"], statuses[name]),
+                      (self.status(name),) * 2, name)
+            else:
+                os.kill(task["pid"], 0)
+
+
+def at_once(work, names):
+    """Eight at a time."""
+    left = iter(list(names))
+
+    def take():
+        for name in left:
+            work(name)
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
+@test
+def a_hundred_tasks_are_as_they_were_for_the_next_daemon():
+    with Daemon("hundred") as s:
+        after = s.revision()
+        crowd = Crowd(s, 20 if is_sanitized("skiffd") else 100)
+        followers = [Follower(s, name) for name in crowd.of_kind("heard")]
+        cut_off = [attach(s, name) for name in crowd.of_kind("fed")]
+        for f in followers:
+            crowd.tell(f.name, "say 1")
+            f.read(b"said 1\n")
+        s.kill9()
+        earliest = timestamp()
+        crowd.end_some()
+        latest = timestamp()
+        for f in followers:
+            f.read()
+            crowd.tell(f.name, "say 2")
+        s.start()
+        crowd.check_each(after)
+        for name in crowd.of_kind("ends"):
+            check(earliest < task_of(s, name)["exited_at"] < latest, name)
+        for f in followers:
+            f.open()
+            crowd.tell(f.name, "say 3")
+            f.read(b"said 3\n")
+        for client, name in zip(cut_off, crowd.of_kind("fed")):
+            client.close()
+            with attach(s, name, "?offset=0") as client:
+                client.read_until(b"<before>")
+                client.send(b"after\n")
+                client.read_until(b"<after>")
+        # What is told is told: the next one adds nothing.
+        s.kill9()
+        s.start()
+        crowd.check_each(after)
+        for f in followers:
+            f.open()
+            crowd.tell(f.name, "end 3")
+            f.read()
+            equal(f.data, b"up\nsaid 1\nsaid 2\nsaid 3\n")
+        at_once(lambda name: gone(s, name), crowd.names)
+        equal([pid for pid in processes(s.root, s.state)
+               if pid != s.process.pid], [])
 
 
 def ask_shim(s, kind, body):
