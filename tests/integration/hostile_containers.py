@@ -3,6 +3,7 @@
 """What images and containers have been seen to do to their hosts."""
 import hashlib
 import re
+import threading
 
 from lib_images import Tar, busybox_tree
 from skifftest import *
@@ -13,15 +14,20 @@ N = "/v1/namespaces/default"
 STAY = ["sleep", "1000"]
 
 
+def layered(name, layer=None, config=None):
+    """busybox with a layer of its own."""
+    layout = Layout(name)
+    layers = [busybox_tree()] + ([layer.bytes()] if layer else [])
+    return layout.tag(layout.image(layers, config))
+
+
 def image(name="plain", layer=None, config=None):
-    """busybox with a layer of its own, pulled once."""
+    """The same, pulled once."""
     s = the_daemon()
     ref = "%s/t/%s:1" % (the_registry().host, name)
     if s.get(N + "/images/" + quote(ref), expect=None).status == 404:
-        layout = Layout(name)
-        layers = [busybox_tree()] + ([layer.bytes()] if layer else [])
-        s.pull(the_registry().push(str(layout.tag(layout.image(
-            layers, config))), "t/%s:1" % name))
+        s.pull(the_registry().push(str(layered(name, layer, config)),
+                                   "t/%s:1" % name))
     return ref
 
 
@@ -61,35 +67,99 @@ def file_digest(path):
         return hashlib.sha256(f.read()).hexdigest()
 
 
+class Spoilable(Daemon):
+    """One whose programs are copies, which a container may spoil."""
+
+    def __init__(self, name):
+        own = scratch("own")
+        os.makedirs(own)
+        self.programs = [shutil.copy(os.path.join(BUILD, program), own)
+                         for program in ("skiffd", "skiff-shim",
+                                         "skiff-init")]
+        self.runtime = shutil.copy(shutil.which("runc"), own)
+        super().__init__(name, args=["--shim", own + "/skiff-shim"])
+
+    def command(self):
+        return [self.programs[0]] + super().command()[1:]
+
+    def digests(self):
+        return {path: file_digest(path)
+                for path in self.programs + [self.runtime]}
+
+
+# Whatever is no busybox is opened to be read, which is allowed, and written
+# to through the descriptor as soon as nobody runs it any more.
+SPOIL = """echo up; while :; do for p in /proc/[0-9]*; do
+case $(readlink $p/exe) in */busybox|"") ;; *)
+(exec 4<$p/exe; echo opened; i=0; while [ $i -lt 20 ]; do
+(echo spoilt >>/proc/self/fd/4); (echo spoilt >>$p/exe); i=$((i + 1))
+done) 2>/dev/null;; esac; done; done"""
+# The same of init, by all its names; what is deleted and replaced, too.
+SPOIL_INIT = """for f in /proc/1/exe /dev/init /proc/1/root/dev/init; do
+(echo spoilt >>$f); (echo spoilt >$f); (exec 4<$f; echo >>/proc/self/fd/4)
+(exec 4<$f; echo spoilt >/proc/self/fd/4); chmod 777 $f; rm -f $f
+cp /bin/busybox /tmp/mine; mv /tmp/mine $f; cp /bin/busybox $f
+truncate -s 0 $f; dd if=/dev/zero of=$f count=1; done 2>/dev/null; exit 3"""
+N_EXECS = 200
+
+
 @test
-def a_program_does_not_write_to_the_runtime_that_starts_it():
-    """CVE-2019-5736: through /proc/PID/exe of the runtime in the container.
-    The one that it might spoil here is a copy."""
-    s = the_daemon()
-    os.makedirs(scratch("own"))
-    runtime = shutil.copy(shutil.which("runc"), scratch("own/runc"))
-    before = file_digest(runtime)
-    ref = image("self", Tar({"bin": None}), {"Cmd": ["/bin/sh"]})
-    s.run("writer", ref, [
-        "sh", "-c", "echo up; while :; do for p in /proc/[0-9]*; do "
-        "case $(readlink $p/exe) in */busybox) ;; *) "
-        "(echo spoilt >>$p/exe) 2>/dev/null;; esac; done; done"],
-        runtime={"name": runtime})
-    until(lambda: "up" in log("writer"), "the loop")
-    for _ in range(20):
-        equal(execute("writer", "exit 3")["exit_status"], 3)
-    equal(file_digest(runtime), before, "the runtime's program")
-    remove("writer")
-    # Nor does an entrypoint that is the runtime again.
-    layer = Tar()
-    layer.put("bin/again", b"#!/proc/self/exe\n", 0o755)
-    answer = s.post(N + "/containers?start=true", {
-        "id": "again", "image": image("again", layer),
-        "args": ["/bin/again"], "runtime": {"name": runtime}}, expect=None)
-    if answer.status == 201:
-        check(s.wait_task("again")["exit_status"] != 0)
-        remove("again")
-    equal(file_digest(runtime), before, "the runtime's program")
+def a_program_does_not_write_to_what_it_was_started_by():
+    """CVE-2019-5736: through /proc/PID/exe of the runtime in the container,
+    and of an exec that is the runtime again."""
+    again = Tar({"bin": None})
+    again.put("bin/again", b"#!/proc/self/exe\n", 0o755)
+    with Spoilable("spoilable") as s:
+        before = s.digests()
+        ref = the_registry().push(str(layered("again", again)), "t/again:1")
+        s.pull(ref)
+        for name, wishes in (("writer", {}), ("inited", {"init": True})):
+            s.run(name, ref, ["sh", "-c", SPOIL], runtime={
+                "name": s.runtime}, capabilities={"add": ["SYS_PTRACE"]},
+                **wishes)
+            until(lambda: "up" in s.get(N + "/tasks/%s/logs" % name).text,
+                  "the loop")
+        n_run = spoil_by_execs(s, ("writer", "inited"))
+        opened = [s.get(N + "/tasks/%s/logs" % name).text.count("opened")
+                  for name in ("writer", "inited")]
+        diagnose("%d of %d execs ran; opened for them: %s" % (
+            n_run, N_EXECS, opened))
+        check(all(opened), "nothing was attacked", opened)
+        # Nor is an entrypoint the runtime again.
+        answer = s.post(N + "/containers?start=true", {
+            "id": "again", "image": ref, "args": ["/bin/again"],
+            "runtime": {"name": s.runtime}}, expect=None)
+        if answer.status == 201:
+            check(s.wait_task("again")["exit_status"] != 0)
+        equal(s.digests(), before)
+        for name in ("writer", "inited", "again"):
+            s.delete(N + "/containers/%s?force=true" % name, expect=None)
+
+
+def spoil_by_execs(s, names):
+    """How many of them ran; the runtime may refuse to run itself."""
+    answers = []
+
+    def work(name):
+        script = SPOIL_INIT if name == "inited" else "exit 3"
+        for i in range(N_EXECS // 4):
+            how = ("sh", "self", "again")[i % 3]
+            args = {"sh": ["sh", "-c", script], "self": ["/proc/self/exe"],
+                    "again": ["/bin/again"]}[how]
+            answer = s.post(N + "/tasks/%s/execs?wait=true" % name,
+                            {"args": args}, expect=None)
+            answers.append((how, answer.status, answer.json))
+    threads = [threading.Thread(target=work, args=(name,))
+               for name in names * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    equal(len(answers), N_EXECS)
+    for how, status, answer in answers:
+        check(how != "sh" or
+              (status, answer.get("exit_status")) == (200, 3), how, answer)
+    return len([status for _, status, _ in answers if status == 200])
 
 
 class Leaky(Daemon):
