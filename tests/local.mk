@@ -38,7 +38,7 @@ SKIFF_HEADER_FLAGS = $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) \
 	$(ISAL_CFLAGS) $(ZSTD_CFLAGS)
 
 source_checks = %D%/check_docs.sh %D%/check_headers.sh \
-	%D%/check_layers.sh %D%/check_lengths.sh
+	%D%/check_layers.sh %D%/check_lengths.sh %D%/check_shim.sh
 dist_check_SCRIPTS += $(source_checks)
 TESTS += $(source_checks)
 
