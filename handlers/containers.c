@@ -301,12 +301,13 @@ static int
 remove_task(struct services *services, const struct record_ref *ref,
 	    int64_t if_match, struct skiff_error *err)
 {
+	static const struct task_removal by_force = { .want_force = true };
 	cleanup_json json_t *exit = NULL;
 
-	if (container_check(services->db, ref, if_match, err) < 0)
+	if (record_check(services->db, ref, if_match, err) < 0)
 		return -1;
-	if (task_delete(services->tasks, ref->ns, ref->key,
-			/* want_force= */ true, &exit, err) == 0)
+	if (task_delete(services->tasks, ref->ns, ref->key, &by_force, &exit,
+			err) == 0)
 		return 0;
 	if (err->code != SKIFF_NOT_FOUND)
 		return -1;

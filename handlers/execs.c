@@ -16,9 +16,11 @@
 #include "handlers/access.h"
 #include "handlers/common.h"
 #include "handlers/exec_run.h"
+#include "handlers/process.h"
 #include "handlers/settling.h"
 #include "runtime/spec/admin_wishes.h"
 #include "runtime/spec/process.h"
+#include "runtime/task.h"
 #include "runtime/task_exec.h"
 
 /* A record of it, and a problem that names the task without one. */
@@ -172,13 +174,13 @@ execs_delete(struct request *request, void *context, struct response **ret,
 {
 	struct services *services = context;
 	cleanup_json json_t *exit = NULL;
+	struct task_removal removal;
 	struct exec_place place;
-	bool want_force;
 
 	if (take_exec(request, &place, err) < 0 ||
-	    request_query_bool(request, "force", false, &want_force, err) < 0 ||
+	    take_removal(request, &removal, err) < 0 ||
 	    exec_delete(services->tasks, place.ns, place.task, place.exec,
-			want_force, &exit, err) < 0)
+			&removal, &exit, err) < 0)
 		return -1;
 	*ret = response_json(200, exit);
 	return 0;

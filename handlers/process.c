@@ -78,6 +78,17 @@ need_log(const struct process_facts *facts, struct skiff_error *err)
 }
 
 int
+take_removal(struct request *request, struct task_removal *ret_removal,
+	     struct skiff_error *err)
+{
+	*ret_removal = (struct task_removal){ 0 };
+	if (request_query_bool(request, "force", false,
+			       &ret_removal->want_force, err) < 0)
+		return -1;
+	return take_if_match(request, &ret_removal->if_match, err);
+}
+
+int
 take_streams(struct request *request, unsigned int *ret_streams,
 	     struct skiff_error *err)
 {

@@ -12,6 +12,8 @@
 #include "http/waker.h"
 #include "runtime/task_io.h"
 
+struct task_removal;
+
 /* The process that the path names, checked; {eid} names the exec. */
 int take_process(struct request *request, bool is_exec,
 		 struct task_process *ret_process, struct skiff_error *err);
@@ -33,6 +35,10 @@ int read_process_facts(struct services *services,
 
 /* SKIFF_FAILED_PRECONDITION, reason not_logged. */
 int need_log(const struct process_facts *facts, struct skiff_error *err);
+
+/* How it is to be removed: ?force and If-Match. */
+int take_removal(struct request *request, struct task_removal *ret_removal,
+		 struct skiff_error *err);
 
 /* ?stream=stdout|stderr|both, as LOG_READ_*; 0 for both. */
 int take_streams(struct request *request, unsigned int *ret_streams,

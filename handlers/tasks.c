@@ -18,6 +18,7 @@
 #include "base/strbuf.h"
 #include "handlers/access.h"
 #include "handlers/common.h"
+#include "handlers/process.h"
 #include "handlers/settling.h"
 #include "runtime/spec/admin_wishes.h"
 #include "runtime/spec/runtime_options.h"
@@ -258,12 +259,12 @@ tasks_delete(struct request *request, void *context, struct response **ret,
 {
 	struct services *services = context;
 	cleanup_json json_t *exit = NULL;
+	struct task_removal removal;
 	struct record_ref ref;
-	bool want_force;
 
 	if (take_task(request, &ref, err) < 0 ||
-	    request_query_bool(request, "force", false, &want_force, err) < 0 ||
-	    task_delete(services->tasks, ref.ns, ref.key, want_force, &exit,
+	    take_removal(request, &removal, err) < 0 ||
+	    task_delete(services->tasks, ref.ns, ref.key, &removal, &exit,
 			err) < 0)
 		return -1;
 	*ret = response_json(200, exit);

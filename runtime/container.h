@@ -132,10 +132,6 @@ struct container_rename {
 int container_rename(const struct container_rename *rename,
 		     struct container_made *ret, struct skiff_error *err);
 
-/* SKIFF_NOT_FOUND, and SKIFF_ABORTED as a change with if_match would. */
-int container_check(struct db *db, const struct record_ref *ref,
-		    int64_t if_match, struct skiff_error *err);
-
 /*
  * Removes the record and its snapshot, unless another container has that,
  * too, or its label containerd.io/gc.root keeps it. SKIFF_FAILED_PRECONDITION,

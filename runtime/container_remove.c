@@ -109,18 +109,6 @@ remove_rows(struct tx *tx, void *arg, struct skiff_error *err)
 }
 
 int
-container_check(struct db *db, const struct record_ref *ref, int64_t if_match,
-		struct skiff_error *err)
-{
-	cleanup_free char *doc = NULL;
-	int64_t revision;
-
-	if (record_get(db, ref, &doc, &revision, err) < 0)
-		return -1;
-	return record_match(ref, revision, if_match, err);
-}
-
-int
 container_delete(const struct container_context *context, const char *ns,
 		 const char *id, int64_t if_match, struct skiff_error *err)
 {

@@ -20,10 +20,10 @@ static int
 undo(const struct container_context *context, struct tasks *tasks,
      const char *ns, const char *id, struct skiff_error *err)
 {
+	static const struct task_removal by_force = { .want_force = true };
 	cleanup_json json_t *exit = NULL;
 
-	if (task_delete(tasks, ns, id, /* want_force= */ true, &exit, err) <
-		0 &&
+	if (task_delete(tasks, ns, id, &by_force, &exit, err) < 0 &&
 	    err->code != SKIFF_NOT_FOUND)
 		return -1;
 	*err = (struct skiff_error)ERROR_INIT;

@@ -360,15 +360,19 @@ delete_step(struct task *task, json_t **ret_exit, struct skiff_error *err)
 
 int
 task_delete(struct tasks *tasks, const char *ns, const char *id,
-	    bool want_force, json_t **ret_exit, struct skiff_error *err)
+	    const struct task_removal *removal, json_t **ret_exit,
+	    struct skiff_error *err)
 {
 	CLEANUP(task_end_stepp)
 	struct task *task = task_begin_step(tasks, ns, id, err);
+	const struct record_ref ref = { RECORD_TASK, ns, id };
 	struct skiff_error left = ERROR_INIT;
 
-	if (!task)
+	if (!task ||
+	    (removal->if_match &&
+	     record_check(tasks->db, &ref, removal->if_match, err) < 0))
 		return -1;
-	if (!want_force && task->state != TASK_CREATED &&
+	if (!removal->want_force && task->state != TASK_CREATED &&
 	    task->state != TASK_STOPPED)
 		return task_refuse(task, "delete", err);
 	if (delete_step(task, ret_exit, err) < 0)

@@ -196,12 +196,20 @@ struct task_stop {
 int task_stop(struct tasks *tasks, const char *ns, const char *id,
 	      const struct task_stop *stop, int64_t *ret_kill_in_ns,
 	      struct skiff_error *err);
+
+/* How a task or an exec is removed. */
+struct task_removal {
+	bool want_force;  /* killed first, if need be */
+	int64_t if_match; /* as in struct change; before anything is killed */
+};
+
 /*
- * Only created or stopped, or with force, which kills first. *ret_exit is
- * {exit_status, exited_at}.
+ * Only created or stopped, or with force. *ret_exit is {exit_status,
+ * exited_at}.
  */
 int task_delete(struct tasks *tasks, const char *ns, const char *id,
-		bool want_force, json_t **ret_exit, struct skiff_error *err);
+		const struct task_removal *removal, json_t **ret_exit,
+		struct skiff_error *err);
 /* A restart that was begun. */
 struct task_restart {
 	int64_t kill_in_ns;

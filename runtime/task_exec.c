@@ -27,6 +27,7 @@
 #include "runtime/spec/rootfs_view.h"
 #include "runtime/spec/spec.h"
 #include "runtime/spec/user_namespace.h"
+#include "runtime/task.h"
 #include "runtime/task_exec_internal.h"
 #include "runtime/task_stdio.h"
 #include "store/record.h"
@@ -505,15 +506,19 @@ end_by_force(struct place *place, struct skiff_error *err)
 
 int
 exec_delete(struct tasks *tasks, const char *ns, const char *task_id,
-	    const char *id, bool want_force, json_t **ret_exit,
-	    struct skiff_error *err)
+	    const char *id, const struct task_removal *removal,
+	    json_t **ret_exit, struct skiff_error *err)
 {
+	cleanup_free char *key = xasprintf("%s/%s", task_id, id);
+	const struct record_ref ref = { RECORD_EXEC, ns, key };
 	CLEANUP(place_done) struct place place = { 0 };
 	struct skiff_error unsaid = ERROR_INIT;
 
-	if (begin_step(tasks, ns, task_id, id, NULL, &place, err) < 0)
+	if (begin_step(tasks, ns, task_id, id, NULL, &place, err) < 0 ||
+	    (removal->if_match &&
+	     record_check(tasks->db, &ref, removal->if_match, err) < 0))
 		return -1;
-	if (place.exec->state == EXEC_RUNNING && !want_force)
+	if (place.exec->state == EXEC_RUNNING && !removal->want_force)
 		return exec_refuse(place.exec, "delete", err);
 	/* It shall not go before we have read how it ended. */
 	place.exec->auto_remove = false;

@@ -24,6 +24,7 @@
 #include "base/error.h"
 
 struct exec_wishes;
+struct task_removal;
 struct tasks;
 
 #define EXECS_MAX 1000 /* of one task */
@@ -69,12 +70,12 @@ int exec_start(struct tasks *tasks, const char *ns, const char *task_id,
 int exec_kill(struct tasks *tasks, const char *ns, const char *task_id,
 	      const char *id, int signal, struct skiff_error *err);
 /*
- * Not while it runs, but with force, which kills it first. *ret_exit is
- * {exit_status, exited_at}, {} of one that was never started.
+ * Not while it runs, but with force. *ret_exit is {exit_status, exited_at},
+ * {} of one that was never started.
  */
 int exec_delete(struct tasks *tasks, const char *ns, const char *task_id,
-		const char *id, bool want_force, json_t **ret_exit,
-		struct skiff_error *err);
+		const char *id, const struct task_removal *removal,
+		json_t **ret_exit, struct skiff_error *err);
 /* SIGKILL, elsewhere and without an answer. */
 void exec_kill_later(struct tasks *tasks, const char *ns, const char *task_id,
 		     const char *id);

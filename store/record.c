@@ -140,6 +140,18 @@ record_get(struct db *db, const struct record_ref *ref, char **ret_doc,
 	return 0;
 }
 
+int
+record_check(struct db *db, const struct record_ref *ref, int64_t if_match,
+	     struct skiff_error *err)
+{
+	cleanup_free char *doc = NULL;
+	int64_t revision;
+
+	if (record_get(db, ref, &doc, &revision, err) < 0)
+		return -1;
+	return record_match(ref, revision, if_match, err);
+}
+
 static int
 parse(const struct record_ref *ref, sqlite3_stmt *stmt, int column,
       json_t **ret_object, struct skiff_error *err)

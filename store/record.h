@@ -123,6 +123,9 @@ int record_insert(struct tx *tx, const struct record_ref *ref, json_t *object,
 /* SKIFF_ABORTED unless if_match is 0 or the revision. */
 int record_match(const struct record_ref *ref, int64_t revision,
 		 int64_t if_match, struct skiff_error *err);
+/* The same of the one that is there. SKIFF_NOT_FOUND. */
+int record_check(struct db *db, const struct record_ref *ref, int64_t if_match,
+		 struct skiff_error *err);
 /* Replaces the document; created_at is kept. SKIFF_NOT_FOUND, SKIFF_ABORTED. */
 int record_update(struct tx *tx, const struct record_ref *ref, json_t *object,
 		  const struct change *change, struct skiff_error *err);

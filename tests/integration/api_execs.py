@@ -321,6 +321,27 @@ def the_task_s_state_decides():
 
 
 @test
+def one_that_has_changed_meanwhile_is_not_deleted():
+    with Box() as b:
+        made = b.add("e1", *SLEEP)
+        tag = {"If-Match": '"%d"' % made["revision"]}
+        there = b.execs + "/e1"
+        b.do("e1", "start")
+        # Nothing is killed for it, either.
+        for query in ("", "?force=true"):
+            problem = b.s.delete(there + query, expect=412, headers=tag).json
+            equal(problem["code"], "aborted")
+        now = b.get("e1")
+        equal(now["state"], "running")
+        tag = {"If-Match": '"%d"' % now["revision"]}
+        equal(b.s.delete(there, expect=409, headers=tag).json["state"],
+              "running")
+        equal(b.s.delete(there + "?force=true", expect=200,
+                         headers=tag).json["exit_status"], 137)
+        b.s.delete(there, expect=404, headers=tag)
+
+
+@test
 def a_signal_reaches_one_and_a_time_out_kills():
     with Box() as b:
         b.add("e1", *SLEEP, query="?start=true")

@@ -322,6 +322,26 @@ def pidfds(s):
 
 
 @test
+def a_task_that_has_changed_meanwhile_is_not_deleted():
+    s = the_daemon()
+    run(s, "seen", ["sleep", "1000"])
+    seen = s.get(task("seen")).json
+    s.patch(task("seen"), {"labels": {"a": "b"}})
+    tag = {"If-Match": '"%d"' % seen["revision"]}
+    for query in ("", "?force=true"):
+        problem = s.delete(task("seen") + query, expect=412,
+                           headers=tag).json
+        equal(problem["code"], "aborted")
+    now = s.get(task("seen")).json
+    equal((now["state"], now["pid"]), ("running", seen["pid"]))
+    tag = {"If-Match": '"%d"' % now["revision"]}
+    equal(s.delete(task("seen") + "?force=true", expect=200,
+                   headers=tag).json["exit_status"], 137)
+    s.delete(task("seen"), expect=404, headers=tag)
+    remove(s, "seen")
+
+
+@test
 def a_deleted_task_lets_go_of_its_shim():
     """Whatever the time that its stop would have had."""
     s = the_daemon()
