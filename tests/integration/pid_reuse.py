@@ -23,7 +23,7 @@ needs("root", "runc", "skopeo", "docker-registry", "unshare")
 PID_MAX = 600
 N_RESERVED = 300  # the kernel gives the first ones only once
 FORKS_MAX = 5 * PID_MAX
-N_SHORT = 2 * PID_MAX  # processes of the churn
+N_SHORT = 10000  # processes of the churn: every number 30 times
 SLEEP = ["sleep", "1000"]
 
 
