@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may do what: admins, users with namespaces of their own, strangers;
 and what a user may not wish, since it reaches the host."""
+import ast
+import ctypes
 import hashlib
 import sys
 
@@ -176,6 +178,67 @@ def a_stranger_gets_what_is_public():
         stranger.get(path)
     for path in ("/v1/namespaces", "/v1/plugins", "/v1/tasks", "/v1/events"):
         refused(stranger.api("GET", path), "admin_only")
+
+
+def disguise(comm, words):
+    """This process has another's name and command line from now on."""
+    with open("/proc/self/comm", "w") as f:
+        f.write(comm)
+    with open("/proc/self/stat") as f:
+        start, end = map(int, f.read().rpartition(")")[2].split()[45:47])
+    room = end - start - 1
+    ctypes.memmove(start, b"\0".join(words)[:room].ljust(room, b"\0"), room)
+    with open("/proc/self/cmdline", "rb") as f:
+        return f.read()
+
+
+def asked_in_disguise(uid, comm, words, requests):
+    """What a user's process looks like, and [(status, reason)] it gets."""
+    s = daemon()
+    os.chmod(scratch(), 0o711)
+    group = os.stat(s.socket).st_gid
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            line = disguise(comm, words)
+            os.setgroups([group])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            answers = []
+            for method, path, body in requests:
+                answer = s.api(method, path, body, record=False)
+                answers.append((answer.status, answer.json.get("reason")))
+            os.write(write_end, repr((line, answers)).encode())
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    with open(read_end, "rb") as f:
+        told = f.read()
+    os.waitpid(pid, 0)
+    return ast.literal_eval(told.decode())
+
+
+@test
+def who_looks_like_the_daemon_or_like_root_s_tools_is_who_he_is():
+    """CVE-2025-54288: rights are a user's, and no name's."""
+    requests = [("GET", N + "/containers", None),
+                ("GET", "/v1/namespaces/other/containers", None),
+                ("GET", "/v1/events?after=0&follow=false", None),
+                ("POST", N + "/containers", container(privileged=True))]
+    with open("/proc/%d/cmdline" % daemon().process.pid, "rb") as f:
+        own = f.read().split(b"\0")
+    for comm, words in (("skiffd", own), ("skiff", [b"skiff", b"ps"]),
+                        ("skiff-shim", [b"skiff-shim"]),
+                        ("runc", [b"/usr/sbin/runc"]),
+                        ("systemd", [b"/sbin/init"]), ("sudo", [b"sudo"])):
+        line, answers = asked_in_disguise(TEAM, comm, words, requests)
+        check(line.startswith(words[0][:20]), line)
+        equal(answers, [(200, None), (403, "not_granted"),
+                        (403, "admin_only"), (403, "admin_only")], comm)
+        line, answers = asked_in_disguise(424299, comm, words, requests)
+        equal(answers, [(403, "not_granted"), (403, "not_granted"),
+                        (403, "admin_only"), (403, "not_granted")], comm)
 
 
 @test
