@@ -12,8 +12,13 @@ ECHO = ("sh", "-c", "while read x; do echo \"<$x>\"; done; echo end >&2")
 
 
 def facts(s):
-    """What must not grow: descriptors and threads of the daemon."""
-    return len(os.listdir("/proc/%d/fd" % s.process.pid)), s.threads()
+    """What must not grow: descriptors and threads of the daemon, and its
+    own memory in KiB."""
+    with open("/proc/%d/smaps_rollup" % s.process.pid) as f:
+        memory = next(int(line.split()[1]) for line in f
+                      if line.startswith("Anonymous:"))
+    return (len(os.listdir("/proc/%d/fd" % s.process.pid)), s.threads(),
+            memory)
 
 
 @test
@@ -165,6 +170,10 @@ def clients_that_vanish_leave_nothing():
         thread.join(120)
     until(lambda: facts(s)[0] <= before[0] + 2, "descriptors back")
     until(lambda: facts(s)[1] <= before[1], "no more threads")
+    # Two KiB for each that was there are no state and no buffer. The
+    # sanitizers keep freed memory.
+    if not is_sanitized("skiffd"):
+        until(lambda: facts(s)[2] <= before[2] + 2000, "memory back")
     with attach(s, "many") as client:
         client.send(b"alive\n")
         client.read_until(b"<alive>")
