@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -216,9 +217,35 @@ wishes_check_plain(const struct wishes *wishes, struct json_faults *faults)
 	check_stop_timeout(wishes, faults);
 }
 
+/* "RTMIN", "RTMIN+3", "RTMAX-3"; -1 for what is neither or beyond the other. */
+static int
+realtime_signal(const char *name)
+{
+	struct skiff_error ignored = ERROR_INIT;
+	bool is_below = strncasecmp(name, "RTMAX", 5) == 0;
+	int from = is_below ? SIGRTMAX : SIGRTMIN;
+	uint64_t steps;
+
+	if (!is_below && strncasecmp(name, "RTMIN", 5) != 0)
+		return -1;
+	if (!name[5])
+		return from;
+	if (name[5] != (is_below ? '-' : '+') ||
+	    !isdigit((unsigned char)name[6]) ||
+	    parse_u64(name + 6, (uint64_t)(SIGRTMAX - SIGRTMIN), &steps,
+		      &ignored) < 0)
+		return -1;
+	return is_below ? from - (int)steps : from + (int)steps;
+}
+
 int
 signal_number(const char *name)
 {
+	/* Names that sigabbrev_np(3) does not give. */
+	static const struct {
+		const char *name;
+		int number;
+	} others[] = { { "CLD", SIGCHLD }, { "IO", SIGIO }, { "IOT", SIGIOT } };
 	struct skiff_error ignored = ERROR_INIT;
 	uint64_t number;
 
@@ -228,24 +255,18 @@ signal_number(const char *name)
 			       number == 0
 			   ? -1
 			   : (int)number;
-	if (strncmp(name, "SIG", 3) == 0)
+	if (strncasecmp(name, "SIG", 3) == 0)
 		name += 3;
-	if (strncmp(name, "RTMIN+", 6) == 0 && isdigit((unsigned char)name[6]))
-		return parse_u64(name + 6, (uint64_t)(SIGRTMAX - SIGRTMIN),
-				 &number, &ignored) < 0
-			   ? -1
-			   : SIGRTMIN + (int)number;
-	if (strcmp(name, "RTMIN") == 0)
-		return SIGRTMIN;
-	if (strcmp(name, "RTMAX") == 0)
-		return SIGRTMAX;
 	for (int i = 1; i < SIGRTMIN; i++) {
 		const char *known = sigabbrev_np(i);
 
-		if (known && strcmp(known, name) == 0)
+		if (known && strcasecmp(known, name) == 0)
 			return i;
 	}
-	return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (strcasecmp(others[i].name, name) == 0)
+			return others[i].number;
+	return realtime_signal(name);
 }
 
 bool

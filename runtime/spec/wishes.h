@@ -165,7 +165,7 @@ void path_normalise(char *path);
 bool path_is_below(const char *path, const char *dir);
 bool hostname_is_valid(const char *name);
 
-/* SIGTERM, TERM, 15 → 15; -1 for what is no signal. */
+/* SIGTERM, TERM, term, 15 → 15; RTMAX-3 → 61; -1 for what is no signal. */
 int signal_number(const char *name);
 /* Seconds as a number, or "1m30s"; false for what is neither. */
 bool wish_duration(const json_t *value, int64_t *ret_ns);

@@ -263,7 +263,7 @@ def stop_sends_the_container_s_signal():
     ended = s.post(task("int", "/stop")).json
     equal((ended["state"], ended["exit_status"]), ("stopped", 5))
     # Another one is welcome, and changes nothing.
-    equal(s.post(task("int", "/stop"), {"signal": "HUP"})
+    equal(s.post(task("int", "/stop"), {"signal": "sighup"})
           .json["exit_status"], 5)
     remove(s, "int")
     run(s, "given")

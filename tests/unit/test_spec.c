@@ -445,7 +445,16 @@ signals_have_names_and_numbers(void)
 	CHECK(signal_number("9") == 9 && signal_number("SIGRTMIN+3") == 37);
 	CHECK(signal_number("0") < 0 && signal_number("65") < 0);
 	CHECK(signal_number("") < 0 && signal_number("SIG") < 0);
-	CHECK(signal_number("SIGRTMIN+99") < 0 && signal_number("term") < 0);
+	CHECK(signal_number("sigterm") == 15 && signal_number("Term") == 15);
+	CHECK(signal_number("RTMIN") == 34 && signal_number("rtmax") == 64);
+	CHECK(signal_number("SIGRTMAX-3") == 61);
+	CHECK(signal_number("rtmax-30") == signal_number("RTMIN"));
+	CHECK(signal_number("SIGRTMIN+99") < 0 &&
+	      signal_number("RTMAX-31") < 0);
+	CHECK(signal_number("RTMAX+1") < 0 && signal_number("RTMIN-1") < 0);
+	CHECK(signal_number("RTMAX-") < 0 && signal_number("RTMIN+-1") < 0);
+	CHECK(signal_number("io") == 29 && signal_number("SIGCLD") == 17);
+	CHECK(signal_number("terms") < 0 && signal_number("SIGSIGTERM") < 0);
 }
 
 static void
