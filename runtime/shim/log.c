@@ -3,9 +3,9 @@
  * The log of one process and its index, in files of a limited size.
  *
  * The offset moves on only when the record is there, so bytes without a
- * record are written over and never read. When the disk is full, output is
- * discarded and counted, and a gap record says so as soon as the index
- * takes one.
+ * record are written over and never read. When the disk is full, or nearly
+ * so, output is discarded and counted, and a gap record says so as soon as
+ * the index takes one.
  */
 #include "config.h"
 
@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -23,6 +24,11 @@
 
 #define PATH_SIZE (SHIM_DIR_SIZE + SHIM_LOG_NAME_SIZE)
 #define NEW ".new"
+
+/* What output leaves free for others: no more than a part of a small disk. */
+#define FLOOR (UINT64_C(32) << 20)
+#define FLOOR_PART 16
+#define LOOK_EVERY (UINT64_C(1) << 20)
 
 /* The names of one log, in the task's directory. */
 struct names {
@@ -327,12 +333,35 @@ rotate(struct shim *shim, const char *dir, struct shim_log *log)
 	return true;
 }
 
+/* Looked at now and then while there is room, and always while there is none.
+ */
+static bool
+has_disk(struct shim_log *log)
+{
+	struct statvfs st;
+	uint64_t floor;
+
+	if (log->offset < log->look_at)
+		return true;
+	if (fstatvfs(log->fd, &st) < 0)
+		return true;
+	floor = (uint64_t)st.f_blocks * st.f_frsize / FLOOR_PART;
+	if (floor > FLOOR)
+		floor = FLOOR;
+	if ((uint64_t)st.f_bavail * st.f_frsize < floor)
+		return false;
+	log->look_at = log->offset + LOOK_EVERY;
+	return true;
+}
+
 size_t
 shim_log_room(struct shim *shim, const char *dir, struct shim_log *log,
 	      size_t max)
 {
 	uint64_t used = log->offset - log->base + log->index_offset;
 
+	if (!has_disk(log))
+		return 0;
 	if (used >= log->limit) {
 		/* What cannot be done now is tried again a little later. */
 		if (!rotate(shim, dir, log))

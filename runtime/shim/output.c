@@ -187,11 +187,13 @@ pump_pipe(struct shim *shim, struct shim_process *process,
 	size_t room;
 	ssize_t n;
 
-	if (!process->has_log || !shim_log_tell_gap(log, output)) {
+	room = process->has_log
+		   ? shim_log_room(shim, process->dir, log, CHUNK_MAX)
+		   : 0;
+	if (room == 0 || !shim_log_tell_gap(log, output)) {
 		discard_chunk(shim, process, output);
 		return;
 	}
-	room = shim_log_room(shim, process->dir, log, CHUNK_MAX);
 	offset = (off_t)(log->offset - log->base);
 	n = splice(output->fd, NULL, log->fd, &offset, room,
 		   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
@@ -220,8 +222,8 @@ pump_terminal(struct shim *shim, struct shim_process *process,
 		(void)!write(process->file_fd, shim_scratch, (size_t)n);
 	if (!process->has_log)
 		return;
-	(void)shim_log_room(shim, process->dir, log, (size_t)n);
-	if (shim_log_tell_gap(log, output) &&
+	if (shim_log_room(shim, process->dir, log, (size_t)n) > 0 &&
+	    shim_log_tell_gap(log, output) &&
 	    pwrite(log->fd, shim_scratch, (size_t)n,
 		   (off_t)(log->offset - log->base)) == n)
 		shim_log_took(log, output, (size_t)n);

@@ -71,6 +71,7 @@ struct shim_log {
 	uint64_t max_size; /* limit of each file, 0: the task's */
 	uint32_t max_files;
 	uint64_t offset;
+	uint64_t look_at; /* offset from which the disk is looked at again */
 	uint64_t index_offset;
 	uint64_t lost_bytes;
 };
@@ -434,8 +435,8 @@ int shim_log_open(struct shim *shim, const char *dir, struct shim_log *log,
 		  struct skiff_error *err);
 void shim_log_close(struct shim_log *log);
 /*
- * How much may be added now, at most max. A full file gives way to a new
- * one first.
+ * How much may be added now, at most max; 0 while the disk has little room
+ * left, which is for others. A full file gives way to a new one first.
  */
 size_t shim_log_room(struct shim *shim, const char *dir, struct shim_log *log,
 		     size_t max);

@@ -270,6 +270,39 @@ def so_it_does_under_a_terminal_s():
     logs_lose_and_say_so("terminal", terminal=True)
 
 
+def free_of(path):
+    st = os.statvfs(path)
+    return st.f_bavail * st.f_frsize
+
+
+@test
+def logs_leave_room_on_the_disk_for_the_rest():
+    with Disk("greedy") as disk:
+        s = disk.s
+        s.pull(ref())
+        floor = (DISK_MIB << 20) // 16
+        greedy = {"log": {"max_size": 1 << 30, "max_files": 10}}
+        for name, terminal in (("pipe", False), ("tty", True)):
+            s.run(name, ref(), ["busybox", "yes"], stdio=greedy,
+                  terminal=terminal)
+        until(lambda: free_of(s.root) < floor, "so much output")
+        s.post(N + "/containers", {"id": "b", "image": ref(),
+                                   "args": ["busybox", "true"]}, expect=201)
+        s.post("/v1/namespaces", {"name": "new"}, expect=201)
+        s.post(N + "/tasks/pipe/kill", {"signal": 9})
+        s.wait_task("pipe")
+        check(s.get(N + "/tasks/pipe").json["lost_bytes"] > 0)
+        # Each looks once a MiB.
+        check(free_of(s.root) > floor - (3 << 20), free_of(s.root))
+        s.delete(N + "/containers/pipe?force=true")
+        # There is room again, and the other's log goes on.
+        log = "%s/tasks/default/tty/log" % s.root
+        size = os.stat(log).st_size
+        until(lambda: os.stat(log).st_size > size, "more of the log")
+        s.delete(N + "/containers/tty?force=true")
+        s.stop()
+
+
 @test
 def what_was_lost_to_the_very_end_is_told_by_the_exit():
     with Disk("end") as disk:
