@@ -15,6 +15,9 @@ meanwhile. "skiff restore" runs on from it.
   --image-path DIR     in a new directory of the host; no image is made
   --tcp-established, --ext-unix-sk, --shell-job, --file-locks
                        what criu refuses otherwise
+  --empty-ns network   leave out what its network is made of
+  --manage-cgroups-mode soft|full|strict|ignore
+                       how cgroups are put back
   --json               the operation
 HELP
 }
@@ -31,12 +34,13 @@ cmd_checkpoint()
 		--ext-unix-sk) checkpoint_option external_unix_sockets true ;;
 		--shell-job) checkpoint_option shell_job true ;;
 		--file-locks) checkpoint_option file_locks true ;;
-		--parent | --image-path)
+		--parent | --image-path | --empty-ns | --manage-cgroups-mode)
 			[ $# -gt 1 ] || usage_error "$1 needs a value"
 			checkpoint_value "$1" "$2"
 			shift
 			;;
-		--parent=* | --image-path=*)
+		--parent=* | --image-path=* | --empty-ns=* | \
+		    --manage-cgroups-mode=*)
 			checkpoint_value "${1%%=*}" "${1#*=}"
 			;;
 		-*) usage_error "unknown option $1" ;;
@@ -67,6 +71,10 @@ checkpoint_value()
 {
 	case $1 in
 	--parent) checkpoint_option parent "$(json_text "$2")" ;;
+	--empty-ns) checkpoint_option empty_namespaces "[$(json_text "$2")]" ;;
+	--manage-cgroups-mode)
+		checkpoint_option cgroups_mode "$(json_text "$2")"
+		;;
 	*)
 		case $2 in
 		/*) ;;

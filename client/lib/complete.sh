@@ -99,6 +99,7 @@ complete_takes_value()
 		    *:--last | *:--time | *:--timeout | *:--signal | \
 		    *:--detach-keys | *:--type | *:--name | *:--platform | \
 		    *:--user | *:--parent | *:--image-path | *:--after | \
+		    *:--empty-ns | *:--manage-cgroups-mode | \
 		    logs:-n | ps:-[fn] | inspect:-f | pull:-u | \
 		    stop:-[ts] | restart:-[ts] | kill:-s) ;;
 		*) return 1 ;;
@@ -129,6 +130,8 @@ complete_value()
 	*:--runtime) printf '%s\n' runc crun ;;
 	*:--type) printf '%s\n' container image ;;
 	*:--parent) complete_images ;;
+	*:--empty-ns) echo network ;;
+	*:--manage-cgroups-mode) printf '%s\n' soft full strict ignore ;;
 	ps:-f | ps:--filter)
 		printf '%s=\n' name id image status health exited label
 		;;

@@ -465,6 +465,20 @@ def the_client_makes_what_is_not_there():
     restored("shell")
     answer = skiff(s, "restore", "cp/none:1")
     check("skiff images" in answer.stderr, answer.stderr)
+    # What criu is allowed and told reaches it, to the same end.
+    answer = skiff(s, "checkpoint", "--exit", "--empty-ns", "network",
+                   "--manage-cgroups-mode=soft", "--tcp-established",
+                   "--file-locks", "shell2", "cp/shell:2")
+    equal((answer.stdout, answer.stderr), ("cp/shell:2\n", ""))
+    asked = [o["request"]["body"] for o in
+             s.get(N + "/operations").json["items"]
+             if o["request"].get("container") == "shell2"][-1]
+    equal(asked, {"name": "cp/shell:2", "exit": True, "file_locks": True,
+                  "empty_namespaces": ["network"], "cgroups_mode": "soft",
+                  "tcp_established": True})
+    s.wait_task("shell2")
+    equal(skiff(s, "restore", "cp/shell:2").stdout, "shell2\n")
+    counts_on(s, "shell2", n)
     remove(s, "shell", "shell2")
 
 

@@ -122,6 +122,11 @@ is "stats --json" "$(skiff stats --no-stream --json | jq -r .id)" box
 skiff stats box >"$scratch/stats" &
 stats=$!
 until_true 30 grep -q box "$scratch/stats"
+like "checkpoint --empty-ns" "$(skiff checkpoint --empty-ns pid box 2>&1)" \
+    'only "network" can be left out'
+like "checkpoint --manage-cgroups-mode" \
+    "$(skiff checkpoint --manage-cgroups-mode odd box 2>&1)" \
+    'must be soft, full, strict or ignore'
 is "rm -f" "$(skiff rm -f box)" box
 wait "$stats"
 is "stats goes on until it has ended" $? 0
