@@ -373,6 +373,24 @@ ALSO_NOT = (
 )
 
 
+HIS_WISHES = {
+    "allow_new_privileges", "annotations", "args", "cwd", "dns", "entrypoint",
+    "env", "extensions", "group_add", "health", "hostname", "image", "init",
+    "oom_score_adj", "ports", "read_only", "resources", "restart_policy",
+    "rlimits", "snapshot_key", "snapshotter", "stop_signal", "stop_timeout",
+    "sysctls", "terminal", "user",
+}
+
+
+@test
+def every_wish_is_decided_upon():
+    wishes = Contract().document["components"]["schemas"]["Wishes"]
+    admins = {field.split("/")[1] for field in HIS_WISHES_NOT} | {"spec"}
+    equal(HIS_WISHES & admins, set())
+    # One that is new may reach the host.
+    equal(set(wishes["properties"]), HIS_WISHES | admins)
+
+
 @test
 def what_reaches_the_host_is_an_admins_to_wish():
     for field, wish in HIS_WISHES_NOT.items():
