@@ -64,23 +64,51 @@ answer_record(struct services *services, const struct record_ref *ref,
 	return 0;
 }
 
-int
-answer_page(struct request *request, enum record_kind kind, const char *ns,
-	    struct list_options *options, struct response **ret,
-	    struct skiff_error *err, struct services *services)
+struct sieve {
+	const struct wanted *wanted;
+	struct filters *filters;
+};
+
+/* The row is one of ours, and sound. */
+static bool
+passes(void *arg, const char *key, const char *doc)
 {
+	const struct sieve *sieve = arg;
+	const struct wanted *wanted = sieve->wanted;
+	struct skiff_error ignored = ERROR_INIT;
+	cleanup_json json_t *object = NULL;
+
+	if (wanted->may_see && !wanted->may_see(wanted->arg, key))
+		return false;
+	return !sieve->filters ||
+	       (json_parse(doc, strlen(doc), &object, &ignored) == 0 &&
+		filters_match(sieve->filters, object));
+}
+
+static int
+answer_page(struct request *request, struct services *services,
+	    struct sieve *sieve, struct response **ret, struct skiff_error *err)
+{
+	const struct wanted *wanted = sieve->wanted;
 	CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+	struct list_options options = {
+		.prefix = wanted->prefix,
+		.cursor = request_query(request, "cursor"),
+		.keep_arg = sieve,
+	};
 	size_t len;
 
-	options->cursor = request_query(request, "cursor");
+	if (sieve->filters || wanted->may_see)
+		options.keep = passes;
 	if (request_query_u64(request, "limit", LIST_LIMIT_MAX,
-			      LIST_LIMIT_DEFAULT, &options->limit, err) < 0)
+			      LIST_LIMIT_DEFAULT, &options.limit, err) < 0)
 		return -1;
-	if (options->limit == 0)
+	if (options.limit == 0)
 		return err_set(err, SKIFF_INVALID_ARGUMENT,
 			       "limit must be between 1 and %d",
 			       LIST_LIMIT_MAX);
-	if (record_list(services->db, kind, ns, options, &out, err) < 0)
+	if (record_list(services->db, wanted->kind, wanted->ns, &options, &out,
+			err) < 0)
 		return -1;
 	len = out.len;
 	*ret = response_json_text(200, strbuf_steal(&out), len);
@@ -88,13 +116,18 @@ answer_page(struct request *request, enum record_kind kind, const char *ns,
 }
 
 int
-answer_list(struct request *request, enum record_kind kind, const char *ns,
-	    const char *prefix, struct response **ret, struct skiff_error *err,
-	    struct services *services)
+answer_list(struct request *request, struct services *services,
+	    const struct wanted *wanted, struct response **ret,
+	    struct skiff_error *err)
 {
-	struct list_options options = { .prefix = prefix };
+	struct sieve sieve = { .wanted = wanted };
+	int r;
 
-	return answer_page(request, kind, ns, &options, ret, err, services);
+	r = take_filters(request, wanted->fields, &sieve.filters, err);
+	if (r == 0)
+		r = answer_page(request, services, &sieve, ret, err);
+	filters_free(sieve.filters);
+	return r;
 }
 
 int

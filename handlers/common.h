@@ -43,15 +43,20 @@ struct response *document_response(int status, char *doc, int64_t revision);
 struct response *created_response(struct request *request, char *doc,
 				  int64_t revision, const char *key);
 
-/* One page by ?limit and ?cursor; prefix of keys, or NULL. */
-int answer_list(struct request *request, enum record_kind kind, const char *ns,
-		const char *prefix, struct response **ret,
-		struct skiff_error *err, struct services *services);
+struct wanted {
+	enum record_kind kind;
+	const char *ns;
+	const char *prefix;		   /* of keys, or NULL */
+	const struct filter_field *fields; /* that ?filter may name */
+	/* Whether who asks may know of it; NULL: he may of all. */
+	bool (*may_see)(const void *arg, const char *key);
+	const void *arg;
+};
 
-/* The same of options; limit and cursor are filled in. */
-int answer_page(struct request *request, enum record_kind kind, const char *ns,
-		struct list_options *options, struct response **ret,
-		struct skiff_error *err, struct services *services);
+/* One page by ?limit, ?cursor and ?filter. */
+int answer_list(struct request *request, struct services *services,
+		const struct wanted *wanted, struct response **ret,
+		struct skiff_error *err);
 
 /*
  * PATCH of an object whose labels alone may change: the body is

@@ -17,6 +17,7 @@
 #include "runtime/container.h"
 #include "runtime/container_start.h"
 #include "runtime/task.h"
+#include "store/filter.h"
 
 #define FORCE_TRIES 8
 
@@ -43,6 +44,18 @@ take_container(struct request *request, struct record_ref *ret_ref,
 	return id_check("container", ret_ref->key, err);
 }
 
+static const struct filter_field list_fields[] = {
+	{ .name = "id" },
+	{ .name = "image" },
+	{ .name = "image_digest" },
+	{ .name = "runtime.name", .object = "runtime", .key = "name" },
+	{ .name = "snapshotter" },
+	{ .name = "snapshot_key" },
+	{ .name = "spec_origin" },
+	{ .name = "labels.", .object = "labels" },
+	{ 0 },
+};
+
 int
 containers_list(struct request *request, void *context, struct response **ret,
 		struct skiff_error *err)
@@ -51,8 +64,11 @@ containers_list(struct request *request, void *context, struct response **ret,
 
 	if (take_namespace(request, &ns, err) < 0)
 		return -1;
-	return answer_list(request, RECORD_CONTAINER, ns, NULL, ret, err,
-			   context);
+	return answer_list(request, context,
+			   &(struct wanted){ .kind = RECORD_CONTAINER,
+					     .ns = ns,
+					     .fields = list_fields },
+			   ret, err);
 }
 
 /* What the body says in place of wishes. */

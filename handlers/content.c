@@ -19,6 +19,7 @@
 #include "base/parse.h"
 #include "handlers/common.h"
 #include "store/content/content.h"
+#include "store/filter.h"
 
 struct blob_ref {
 	const char *ns;
@@ -42,6 +43,13 @@ record_of(const struct blob_ref *blob)
 				    blob->digest.text };
 }
 
+static const struct filter_field list_fields[] = {
+	{ .name = "digest" },
+	{ .name = "media_type" },
+	{ .name = "labels.", .object = "labels" },
+	{ 0 },
+};
+
 int
 content_list(struct request *request, void *context, struct response **ret,
 	     struct skiff_error *err)
@@ -50,8 +58,11 @@ content_list(struct request *request, void *context, struct response **ret,
 
 	if (take_namespace(request, &ns, err) < 0)
 		return -1;
-	return answer_list(request, RECORD_CONTENT, ns, NULL, ret, err,
-			   context);
+	return answer_list(request, context,
+			   &(struct wanted){ .kind = RECORD_CONTENT,
+					     .ns = ns,
+					     .fields = list_fields },
+			   ret, err);
 }
 
 struct range {

@@ -22,6 +22,7 @@
 #include "runtime/spec/process.h"
 #include "runtime/task.h"
 #include "runtime/task_exec.h"
+#include "store/filter.h"
 
 /* A record of it, and a problem that names the task without one. */
 static int
@@ -34,6 +35,14 @@ need_task(struct services *services, const struct record_ref *ref,
 	return record_get(services->db, ref, &doc, &revision, err);
 }
 
+static const struct filter_field list_fields[] = {
+	{ .name = "id" },
+	{ .name = "state" },
+	{ .name = "reason" },
+	{ .name = "labels.", .object = "labels" },
+	{ 0 },
+};
+
 static int
 list(struct request *request, void *context, struct response **ret,
      struct skiff_error *err)
@@ -45,8 +54,12 @@ list(struct request *request, void *context, struct response **ret,
 	    need_task(context, &task, err) < 0)
 		return -1;
 	prefix = xasprintf("%s/", task.key);
-	return answer_list(request, RECORD_EXEC, task.ns, prefix, ret, err,
-			   context);
+	return answer_list(request, context,
+			   &(struct wanted){ .kind = RECORD_EXEC,
+					     .ns = task.ns,
+					     .prefix = prefix,
+					     .fields = list_fields },
+			   ret, err);
 }
 
 int

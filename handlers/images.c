@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "handlers/common.h"
 #include "store/image.h"
+#include "store/filter.h"
 
 /* The image of the path. */
 static int
@@ -25,6 +26,16 @@ take_image(struct request *request, struct record_ref *ret_ref,
 	return name_check("image name", ret_ref->key, err);
 }
 
+static const struct filter_field list_fields[] = {
+	{ .name = "name" },
+	{ .name = "target.digest", .object = "target", .key = "digest" },
+	{ .name = "target.media_type",
+	  .object = "target",
+	  .key = "media_type" },
+	{ .name = "labels.", .object = "labels" },
+	{ 0 },
+};
+
 int
 images_list(struct request *request, void *context, struct response **ret,
 	    struct skiff_error *err)
@@ -33,7 +44,11 @@ images_list(struct request *request, void *context, struct response **ret,
 
 	if (take_namespace(request, &ns, err) < 0)
 		return -1;
-	return answer_list(request, RECORD_IMAGE, ns, NULL, ret, err, context);
+	return answer_list(request, context,
+			   &(struct wanted){ .kind = RECORD_IMAGE,
+					     .ns = ns,
+					     .fields = list_fields },
+			   ret, err);
 }
 
 int

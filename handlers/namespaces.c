@@ -13,6 +13,7 @@
 #include "handlers/common.h"
 #include "runtime/task.h"
 #include "store/namespace.h"
+#include "store/filter.h"
 
 struct namespace_body {
 	char *name;
@@ -36,12 +37,18 @@ struct asker {
 };
 
 static bool
-is_granted(void *arg, const char *key)
+is_granted(const void *arg, const char *key)
 {
 	const struct asker *asker = arg;
 
 	return access_has_namespace(asker->access, asker->rights, key);
 }
+
+static const struct filter_field list_fields[] = {
+	{ .name = "name" },
+	{ .name = "labels.", .object = "labels" },
+	{ 0 },
+};
 
 /* A user sees his own. */
 int
@@ -49,14 +56,16 @@ namespaces_list(struct request *request, void *context, struct response **ret,
 		struct skiff_error *err)
 {
 	struct services *services = context;
-	struct asker asker = { services->access,
-			       request_peer(request)->rights };
-	struct list_options options = { .keep_arg = &asker };
+	const struct asker asker = { services->access,
+				     request_peer(request)->rights };
+	struct wanted wanted = { .kind = RECORD_NAMESPACE,
+				 .ns = "",
+				 .fields = list_fields,
+				 .arg = &asker };
 
 	if (!request_is_admins(request))
-		options.keep = is_granted;
-	return answer_page(request, RECORD_NAMESPACE, "", &options, ret, err,
-			   services);
+		wanted.may_see = is_granted;
+	return answer_list(request, services, &wanted, ret, err);
 }
 
 static int

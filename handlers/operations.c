@@ -24,6 +24,7 @@
 #include "http/sse.h"
 #include "store/transfer/operation.h"
 #include "store/transfer/pull.h"
+#include "store/filter.h"
 
 /* One client that waits for an operation, or follows it. */
 struct follower {
@@ -220,6 +221,14 @@ take_operation(struct request *request, const char **ret_ns,
 	return id_check("operation", *ret_id, err);
 }
 
+static const struct filter_field list_fields[] = {
+	{ .name = "id" },
+	{ .name = "kind" },
+	{ .name = "state" },
+	{ .name = "labels.", .object = "labels" },
+	{ 0 },
+};
+
 int
 operations_list(struct request *request, void *context, struct response **ret,
 		struct skiff_error *err)
@@ -228,8 +237,11 @@ operations_list(struct request *request, void *context, struct response **ret,
 
 	if (take_namespace(request, &ns, err) < 0)
 		return -1;
-	return answer_list(request, RECORD_OPERATION, ns, NULL, ret, err,
-			   context);
+	return answer_list(request, context,
+			   &(struct wanted){ .kind = RECORD_OPERATION,
+					     .ns = ns,
+					     .fields = list_fields },
+			   ret, err);
 }
 
 int

@@ -18,7 +18,7 @@
 #define TASK NS "/tasks/{id}"
 #define EXECS TASK "/execs"
 #define EXEC EXECS "/{eid}"
-#define PAGE "limit cursor"
+#define PAGE "limit cursor filter*"
 
 /* A row: method, path, operation id, where it runs, query keys, handler. */
 #define ROW(m, path, id, where, keys, fn)                                      \
@@ -64,7 +64,7 @@ static const struct route routes[] = {
 		   system_namespace_missing),
 
 	/* The handlers of these two look at the names. */
-	COMMON_ROW("/v1/namespaces", "namespaces_list", ROUTE_INLINE, PAGE,
+	COMMON_ROW("/v1/namespaces", "namespaces_list", ROUTE_WORKER, PAGE,
 		   namespaces_list),
 	{ .method = HTTP_POST,
 	  .pattern = "/v1/namespaces",
@@ -78,7 +78,7 @@ static const struct route routes[] = {
 	ROW(HTTP_DELETE, NS, "namespaces_delete", ROUTE_SLOW, NULL,
 	    namespaces_delete),
 
-	ROW(HTTP_GET, NS "/images", "images_list", ROUTE_INLINE, PAGE,
+	ROW(HTTP_GET, NS "/images", "images_list", ROUTE_WORKER, PAGE,
 	    images_list),
 	ROW(HTTP_POST, NS "/images", "images_create", ROUTE_WORKER, NULL,
 	    images_create),
@@ -91,7 +91,7 @@ static const struct route routes[] = {
 	ROW(HTTP_DELETE, NS "/images/{name*}", "images_delete", ROUTE_WORKER,
 	    NULL, images_delete),
 
-	ROW(HTTP_GET, NS "/content", "content_list", ROUTE_INLINE, PAGE,
+	ROW(HTTP_GET, NS "/content", "content_list", ROUTE_WORKER, PAGE,
 	    content_list),
 	ROW(HTTP_GET, NS "/content/{digest}", "content_get", ROUTE_INLINE, NULL,
 	    content_get),
@@ -105,7 +105,7 @@ static const struct route routes[] = {
 	ROW(HTTP_DELETE, NS "/content/{digest}", "content_delete", ROUTE_WORKER,
 	    NULL, content_remove),
 
-	ROW(HTTP_GET, SNAPSHOTS, "snapshots_list", ROUTE_INLINE, PAGE,
+	ROW(HTTP_GET, SNAPSHOTS, "snapshots_list", ROUTE_WORKER, PAGE,
 	    snapshots_list),
 	ROW(HTTP_POST, SNAPSHOTS, "snapshots_create", ROUTE_WORKER, NULL,
 	    snapshots_create),
@@ -122,7 +122,7 @@ static const struct route routes[] = {
 	ROW(HTTP_POST, SNAPSHOTS "/{key}/commit", "snapshots_commit",
 	    ROUTE_SLOW, NULL, snapshots_commit),
 
-	ROW(HTTP_GET, NS "/containers", "containers_list", ROUTE_INLINE, PAGE,
+	ROW(HTTP_GET, NS "/containers", "containers_list", ROUTE_WORKER, PAGE,
 	    containers_list),
 	/* Slow with ?start=true, as a task's creation is. */
 	ROW(HTTP_POST, NS "/containers", "containers_create", ROUTE_SLOW,
@@ -138,7 +138,7 @@ static const struct route routes[] = {
 	ROW(HTTP_DELETE, NS "/containers/{id}", "containers_delete", ROUTE_SLOW,
 	    "force", containers_delete),
 
-	ROW(HTTP_GET, NS "/tasks", "tasks_list", ROUTE_INLINE, PAGE,
+	ROW(HTTP_GET, NS "/tasks", "tasks_list", ROUTE_WORKER, PAGE,
 	    tasks_list),
 	ROW(HTTP_POST, NS "/tasks", "tasks_create", ROUTE_SLOW, NULL,
 	    tasks_create),
@@ -189,7 +189,7 @@ static const struct route routes[] = {
 	ROW(HTTP_POST, TASK "/resize", "tasks_resize", ROUTE_WORKER, NULL,
 	    tasks_resize),
 
-	ROW(HTTP_GET, EXECS, "execs_list", ROUTE_INLINE, PAGE, execs_list),
+	ROW(HTTP_GET, EXECS, "execs_list", ROUTE_WORKER, PAGE, execs_list),
 	ROW(HTTP_POST, EXECS, "execs_create", ROUTE_SLOW,
 	    "start wait remove timeout max_output", execs_create),
 	ROW(HTTP_GET, EXEC, "execs_get", ROUTE_INLINE, NULL, execs_get),
@@ -224,7 +224,7 @@ static const struct route routes[] = {
 	ROW(HTTP_GET, NS "/events", "events_of_namespace", ROUTE_INLINE,
 	    "after follow", events_of_namespace),
 
-	ROW(HTTP_GET, NS "/operations", "operations_list", ROUTE_INLINE, PAGE,
+	ROW(HTTP_GET, NS "/operations", "operations_list", ROUTE_WORKER, PAGE,
 	    operations_list),
 	ROW(HTTP_GET, NS "/operations/{id}", "operations_get", ROUTE_INLINE,
 	    "wait", operations_get),

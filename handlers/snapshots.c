@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "handlers/common.h"
 #include "store/snapshot/snapshots.h"
+#include "store/filter.h"
 
 struct prepare_body {
 	char *key;
@@ -78,6 +79,14 @@ take_record(struct request *request, struct record_ref *ret_ref, char **ret_key,
 	return 0;
 }
 
+static const struct filter_field list_fields[] = {
+	{ .name = "key" },
+	{ .name = "parent" },
+	{ .name = "kind" },
+	{ .name = "labels.", .object = "labels" },
+	{ 0 },
+};
+
 int
 snapshots_list(struct request *request, void *context, struct response **ret,
 	       struct skiff_error *err)
@@ -89,8 +98,12 @@ snapshots_list(struct request *request, void *context, struct response **ret,
 	if (take_place(request, &ns, &snapshotter, err) < 0)
 		return -1;
 	prefix = xasprintf("%s/", snapshotter);
-	return answer_list(request, RECORD_SNAPSHOT, ns, prefix, ret, err,
-			   context);
+	return answer_list(request, context,
+			   &(struct wanted){ .kind = RECORD_SNAPSHOT,
+					     .ns = ns,
+					     .prefix = prefix,
+					     .fields = list_fields },
+			   ret, err);
 }
 
 static void

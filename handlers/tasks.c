@@ -24,6 +24,16 @@
 #include "runtime/spec/runtime_options.h"
 #include "runtime/task.h"
 #include "runtime/task_stdio.h"
+#include "store/filter.h"
+
+static const struct filter_field list_fields[] = {
+	{ .name = "id" },
+	{ .name = "container" },
+	{ .name = "state" },
+	{ .name = "reason" },
+	{ .name = "labels.", .object = "labels" },
+	{ 0 },
+};
 
 static int
 list(struct request *request, void *context, struct response **ret,
@@ -33,7 +43,11 @@ list(struct request *request, void *context, struct response **ret,
 
 	if (take_namespace(request, &ns, err) < 0)
 		return -1;
-	return answer_list(request, RECORD_TASK, ns, NULL, ret, err, context);
+	return answer_list(request, context,
+			   &(struct wanted){ .kind = RECORD_TASK,
+					     .ns = ns,
+					     .fields = list_fields },
+			   ret, err);
 }
 
 int

@@ -140,6 +140,8 @@ check_body(const struct updating *updating, struct skiff_error *err)
 {
 	const struct container_update *update = updating->update;
 	const json_t *labels = json_object_get(update->body, "labels");
+	const json_t *held =
+	    json_object_get(update->body, CONTAINER_RESTRICTED);
 
 	if (!json_is_object(update->body))
 		json_fault(updating->faults, "", "must be an object");
@@ -153,6 +155,9 @@ check_body(const struct updating *updating, struct skiff_error *err)
 		check_fields(updating);
 	if (update->kind == UPDATE_MASK)
 		check_mask(updating);
+	if (held && !json_is_boolean(held) &&
+	    !(json_is_null(held) && update->kind == UPDATE_MERGE))
+		fault_at(updating, CONTAINER_RESTRICTED, "must be a boolean");
 	/* Of a patch only those that come. */
 	if (labels && update->kind == UPDATE_REPLACE)
 		labels_check(labels, "/labels", updating->faults);

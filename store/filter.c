@@ -16,7 +16,7 @@
 struct condition {
 	const char *object; /* that the key is a member of, or NULL */
 	char *key;
-	char *value;
+	char *value; /* NULL: whatever it is */
 	bool is_negated;
 };
 
@@ -83,8 +83,9 @@ take_field(const struct filter_field *fields, const char *name, size_t len,
 		    (is_group ? len == n : len != n))
 			continue;
 		condition->object = field->object;
-		condition->key = is_group ? unquoted(name + n, len - n)
-					  : xstrdup(field->name);
+		condition->key =
+		    is_group ? unquoted(name + n, len - n)
+			     : xstrdup(field->key ? field->key : field->name);
 		return 0;
 	}
 	return unknown_field(fields, name, len, err);
@@ -109,10 +110,12 @@ take_condition(const struct filter_field *fields, const char *text, size_t len,
 {
 	size_t name_len = length_before(text, len, "=!");
 
+	if (name_len == len && len > 0)
+		return take_field(fields, text, len, condition, err);
 	if (name_len == 0 || name_len + 2 > len || text[name_len + 1] != '=')
 		return err_set(err, SKIFF_INVALID_ARGUMENT,
-			       "filter \"%.*s\" is not field==value or "
-			       "field!=value",
+			       "filter \"%.*s\" is not field==value, "
+			       "field!=value or field",
 			       (int)len, text);
 	condition->is_negated = text[name_len] == '!';
 	condition->value = unquoted(text + name_len + 2, len - name_len - 2);
@@ -160,12 +163,23 @@ equals(const json_t *value, const char *text)
 }
 
 static bool
+is_there(const json_t *value)
+{
+	return json_is_array(value) ? json_array_size(value) > 0
+				    : !equals(value, "");
+}
+
+static bool
 holds(const struct condition *condition, const json_t *object)
 {
+	const json_t *value;
+
 	if (condition->object)
 		object = json_object_get(object, condition->object);
-	return equals(json_object_get(object, condition->key),
-		      condition->value) != condition->is_negated;
+	value = json_object_get(object, condition->key);
+	if (!condition->value)
+		return is_there(value);
+	return equals(value, condition->value) != condition->is_negated;
 }
 
 bool

@@ -6,7 +6,7 @@
  *
  *	filters    := filter, any of which may match; none: everything does
  *	filter     := condition { "," condition }, all of which must hold
- *	condition  := field ( "==" | "!=" ) value
+ *	condition  := field [ ( "==" | "!=" ) value ]	alone: it is there
  *	field      := name | name "." key	labels.app, labels."app.kind"
  *	value      := text without a comma | '"' text '"'
  *
@@ -26,6 +26,7 @@ struct filters;
 struct filter_field {
 	const char *name;   /* "id", or "labels." for what is below */
 	const char *object; /* that it is a member of; NULL: the whole */
+	const char *key;    /* its own name there; NULL: the same */
 };
 
 /*

@@ -266,7 +266,7 @@ struct page {
 	const char *from; /* first key that may be in it */
 	const char *end;  /* first key behind the prefix */
 	uint64_t limit;
-	bool (*keep)(void *arg, const char *key); /* NULL: all of them */
+	bool (*keep)(void *arg, const char *key, const char *doc);
 	void *keep_arg;
 };
 
@@ -289,7 +289,8 @@ add_page(struct conn *conn, const struct page *page, struct strbuf *out,
 		  page->keep ? INT64_MAX : (int64_t)page->limit + 1);
 	while ((r = stmt_step(stmt, err)) > 0) {
 		if (page->keep &&
-		    !page->keep(page->keep_arg, stmt_text(stmt, 0)))
+		    !page->keep(page->keep_arg, stmt_text(stmt, 0),
+				stmt_text(stmt, 1)))
 			continue;
 		if (is_full)
 			break;

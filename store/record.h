@@ -73,8 +73,8 @@ struct list_options {
 	const char *prefix; /* keys that begin so, or NULL */
 	const char *cursor; /* of the page before, or NULL */
 	uint64_t limit;	    /* 1 … 10000 */
-	/* Which keys are listed; NULL: all. */
-	bool (*keep)(void *arg, const char *key);
+	/* Which are listed, by key and document; NULL: all. */
+	bool (*keep)(void *arg, const char *key, const char *doc);
 	void *keep_arg;
 };
 

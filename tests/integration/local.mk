@@ -33,6 +33,7 @@ api_tests = \
 	%D%/api_content.py \
 	%D%/api_events.py \
 	%D%/api_execs.py \
+	%D%/api_lists.py \
 	%D%/api_namespaces.py \
 	%D%/api_pull_faults.py \
 	%D%/api_restart.py \

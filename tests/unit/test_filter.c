@@ -15,13 +15,15 @@ static const struct filter_field fields[] = {
 	{ .name = "id" },
 	{ .name = "tags" },
 	{ .name = "version", .object = "exports" },
+	{ .name = "kind" },
+	{ .name = "target.kind", .object = "target", .key = "kind" },
 	{ .name = "labels.", .object = "labels" },
 	{ 0 },
 };
 
 static const char text[] =
     "{\"id\": \"a,b\", \"tags\": [\"x\", \"y\"], \"secret\": \"s\","
-    " \"exports\": {\"version\": \"1.2\"},"
+    " \"exports\": {\"version\": \"1.2\"}, \"target\": {\"kind\": \"k\"},"
     " \"labels\": {\"app\": \"web\", \"app.kind\": \"q=r\", \"e\": \"\"}}";
 
 /* 1, 0, or -1 for a fault. */
@@ -54,6 +56,28 @@ conditions_compare_a_field_with_a_value(void)
 }
 
 static void
+a_field_alone_asks_whether_it_is_there(void)
+{
+	CHECK(match("id", NULL) == 1);
+	CHECK(match("tags", NULL) == 1);
+	CHECK(match("labels.app,version", NULL) == 1);
+	CHECK(match("labels.none", NULL) == 0);
+	CHECK(match("labels.e", NULL) == 0);
+	CHECK(match("kind", NULL) == 0);
+	CHECK(match("kind", "id") == 1);
+	CHECK(match("", NULL) == -1);
+	CHECK(match("id,", NULL) == -1);
+}
+
+static void
+a_field_may_have_another_name_in_the_object(void)
+{
+	CHECK(match("target.kind==k", NULL) == 1);
+	CHECK(match("target.kind!=k", NULL) == 0);
+	CHECK(match("kind==k", NULL) == 0);
+}
+
+static void
 labels_are_named_with_or_without_quotes(void)
 {
 	CHECK(match("labels.app==web", NULL) == 1);
@@ -78,7 +102,7 @@ static void
 what_is_no_filter_is_a_fault(void)
 {
 	static const char *const bad[] = {
-		"",	     "id",     "==a",	 "id=a",      "id!",
+		"",	     "secret", "==a",	 "id=a",      "id!",
 		"id=",	     "id==a,", ",id==a", "secret==s", "labels.==x",
 		"exports==", "ids==a", "i==a",	 "!id",	      "id~=a",
 		"\"id\"==a", "\"",
@@ -90,6 +114,8 @@ what_is_no_filter_is_a_fault(void)
 }
 
 TESTS(TEST(conditions_compare_a_field_with_a_value),
+      TEST(a_field_alone_asks_whether_it_is_there),
+      TEST(a_field_may_have_another_name_in_the_object),
       TEST(labels_are_named_with_or_without_quotes),
       TEST(all_conditions_of_any_filter_must_hold),
       TEST(what_is_no_filter_is_a_fault))

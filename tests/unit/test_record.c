@@ -278,12 +278,13 @@ insert_images(const char *prefix, int from, int to, int step)
 }
 
 /* What page() lists of: NULL, all. */
-static bool (*keep)(void *arg, const char *key);
+static bool (*keep)(void *arg, const char *key, const char *doc);
 
 static bool
-is_kept(void *arg, const char *key)
+is_kept(void *arg, const char *key, const char *doc)
 {
 	(void)arg;
+	CHECK(strstr(doc, "\"name\""));
 	return strspn(key + strlen(key) - 1, "0369") == 1;
 }
 
