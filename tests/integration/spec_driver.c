@@ -67,6 +67,7 @@ make(const char *rootfs, const char *task_dir, const char *text,
 	return bundle_make(&(struct bundle_request){ .boot_id = "none",
 						     .task_dir = task_dir,
 						     .run_dir = run_dir,
+						     .host = &host,
 						     .container = container },
 			   err);
 }
