@@ -79,7 +79,8 @@ making_load_image(struct making *making, struct skiff_error *err)
 	if (!name)
 		return 0;
 	if (image_content_load(context->db, context->content, making->ns, name,
-			       NULL, &making->image, err) < 0) {
+			       making->wishes->platform, &making->image,
+			       err) < 0) {
 		/* Named, but the request is not what is wrong with it. */
 		if (err->code == SKIFF_INVALID_ARGUMENT) {
 			err->code = SKIFF_FAILED_PRECONDITION;

@@ -25,9 +25,9 @@
 
 /* What a container is, or what is told of it. */
 static const char *const fixed[] = {
-	"id",		"image",       "image_digest",	     "snapshotter",
-	"snapshot_key", "spec_origin", "namespace",	     "created_at",
-	"updated_at",	"revision",    CONTAINER_RESTRICTED,
+	"id",		"image",       "image_digest", "snapshotter",
+	"snapshot_key", "spec_origin", "namespace",    "created_at",
+	"updated_at",	"revision",    "platform",     CONTAINER_RESTRICTED,
 };
 
 /* The rest of a name in a mask is the key, dots and all. */
@@ -410,7 +410,11 @@ static int
 inherit(struct updating *updating, struct skiff_error *err)
 {
 	json_t *image = json_object_get(updating->before, "image");
-	struct wishes wishes = { .image = (char *)json_string_value(image) };
+	json_t *platform = json_object_get(updating->before, "platform");
+	struct wishes wishes = {
+		.image = (char *)json_string_value(image),
+		.platform = (char *)json_string_value(platform),
+	};
 	CLEANUP(making_done)
 	struct making making = {
 		.context = updating->context,

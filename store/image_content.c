@@ -18,6 +18,7 @@ struct lookup {
 	struct content *content;
 	const char *ns;
 	struct platform platform;
+	bool is_platform_wished; /* else an image of one alone is taken */
 };
 
 static int
@@ -100,6 +101,20 @@ load_config(const struct lookup *lookup, const struct descriptor *config,
 	return image_config_parse(image->config_text, len, &image->config, err);
 }
 
+/* What no index says is said by the config. */
+static int
+check_platform(const struct lookup *lookup, const struct image_config *config,
+	       struct skiff_error *err)
+{
+	struct platform offer = { .os = config->os,
+				  .architecture = config->architecture,
+				  .variant = config->variant };
+
+	return lookup->is_platform_wished
+		   ? platform_check(&lookup->platform, &offer, err)
+		   : 0;
+}
+
 static int
 load_target(struct db *db, const char *ns, const char *name,
 	    struct descriptor *ret, struct skiff_error *err)
@@ -127,7 +142,8 @@ load(const struct lookup *lookup, struct db *db, const char *name,
 		return -1;
 	image->target = target.digest;
 	if (find_manifest(lookup, &target, image, &config, err) < 0 ||
-	    load_config(lookup, &config, image, err) < 0)
+	    load_config(lookup, &config, image, err) < 0 ||
+	    check_platform(lookup, image->config, err) < 0)
 		return err_wrap(err, "image %s", name);
 	return 0;
 }
@@ -139,7 +155,9 @@ image_content_load(struct db *db, struct content *content, const char *ns,
 {
 	CLEANUP(image_content_freep)
 	struct image_content *image = xcalloc(1, sizeof(*image));
-	struct lookup lookup = { .content = content, .ns = ns };
+	struct lookup lookup = { .content = content,
+				 .ns = ns,
+				 .is_platform_wished = platform };
 	int r;
 
 	if (platform_parse(platform, &lookup.platform, err) < 0)

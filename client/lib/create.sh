@@ -19,8 +19,7 @@ create_container()
 {
 	[ "$pull" != always ] || pull_for_container
 	if ! http_try POST "$namespace_path/containers" "$wishes"; then
-		if [ "$http_status" != 404 ] || [ "$pull" != missing ] ||
-		    [ "$(problem_field .object.kind)" != image ]; then
+		if [ "$pull" != missing ] || ! is_image_missing; then
 			http_fail
 		fi
 		echo "skiff: image $image is not here, pulling it" |
@@ -29,6 +28,16 @@ create_container()
 		http POST "$namespace_path/containers" "$wishes"
 	fi
 	[ -z "$cidfile" ] || printf '%s\n' "$id" >"$cidfile"
+}
+
+# Or what the image is made of, on the platform that was asked for.
+is_image_missing()
+{
+	[ "$http_status" = 404 ] || return 1
+	case $(problem_field .object.kind) in
+	image | content) ;;
+	*) return 1 ;;
+	esac
 }
 
 pull_for_container()

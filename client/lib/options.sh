@@ -244,8 +244,8 @@ security_value()
 # file_lines FILE: what says something, in $tmp/lines.
 file_lines()
 {
-	sed -e 's/^[[:space:]]*//' -e '/^#/d' -e '/^$/d' <"$1" \
-	    >"$tmp/lines" 2>"$tmp/why" || usage_error "cannot read $1"
+	sed -e 's/^[[:space:]]*//' -e '/^#/d' -e '/^$/d' 2>"$tmp/why" <"$1" \
+	    >"$tmp/lines" || usage_error "cannot read $1"
 }
 
 # client_option: false unless $option is one that the daemon knows nothing of.
@@ -267,7 +267,10 @@ client_option()
 	--quiet) quiet=$value ;;
 	--cidfile) cidfile=$value ;;
 	--disable-content-trust) ;; # as docker's own default
-	--platform) platform=$value ;;
+	--platform)
+		platform=$value
+		return 1
+		;;
 	--name) id=$value ;;
 	--pull)
 		case $value in

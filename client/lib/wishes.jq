@@ -150,6 +150,7 @@ def wish($option; $value):
 	if $option == "--argument" then .args += [$value]
 	elif $option == "--name" then .id = $value
 	elif $option == "--image" then .image = $value
+	elif $option == "--platform" then .platform = $value
 	elif $option == "--tty" then .terminal = ($value == "1")
 	elif $option == "--interactive" then .stdio.stdin = ($value == "1")
 	elif $option == "--env" then .env += ($value | env_entry)

@@ -16,6 +16,7 @@
 #include "base/id.h"
 #include "base/parse.h"
 #include "runtime/spec/wishes_internal.h"
+#include "store/registry/manifest.h"
 
 #define PATH_BYTES_MAX 4095
 #define DURATION_MAX_S INT64_C(86400)
@@ -189,6 +190,20 @@ check_stop_timeout(const struct wishes *wishes, struct json_faults *faults)
 			   "at most a day");
 }
 
+static void
+check_platform(const struct wishes *wishes, struct json_faults *faults)
+{
+	CLEANUP(platform_done) struct platform platform = { 0 };
+	struct skiff_error err = ERROR_INIT;
+
+	if (!wishes->platform || !*wishes->platform)
+		return;
+	if (!wishes->image)
+		json_fault(faults, "/platform", "needs an image");
+	else if (platform_parse(wishes->platform, &platform, &err) < 0)
+		json_fault(faults, "/platform", "%s", err.text);
+}
+
 void
 wishes_check_plain(const struct wishes *wishes, struct json_faults *faults)
 {
@@ -200,6 +215,7 @@ wishes_check_plain(const struct wishes *wishes, struct json_faults *faults)
 	if (wishes->image && *wishes->image &&
 	    name_check("image", wishes->image, &err) < 0)
 		json_fault(faults, "/image", "%s", err.text);
+	check_platform(wishes, faults);
 	check_args(wishes, faults);
 	check_env(wishes, faults);
 	wish_check_path(faults, "/cwd", wishes->cwd);

@@ -25,6 +25,7 @@
 static const struct json_field wish_fields[] = {
 	JSON_TEXT(struct wishes, id, "id", JSON_NOT_EMPTY),
 	JSON_TEXT(struct wishes, image, "image", JSON_NOT_EMPTY),
+	JSON_TEXT(struct wishes, platform, "platform", JSON_NOT_EMPTY),
 	JSON_OBJECT(struct wishes, labels, "labels", 0),
 	JSON_STRV(struct wishes, args, "args", 0),
 	JSON_STRV(struct wishes, entrypoint, "entrypoint", 0),

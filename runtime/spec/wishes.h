@@ -75,6 +75,8 @@ struct wish_dns {
 struct wishes {
 	char *id;
 	char *image;
+	char
+	    *platform; /* of the image, "os/arch[/variant]"; NULL: the host's */
 	json_t *labels;
 	struct strv args;
 	struct strv entrypoint;

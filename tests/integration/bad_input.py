@@ -221,6 +221,8 @@ WRONG_VALUES = [
     ("containers_create", "/hostname", "a b"),
     ("containers_create", "/hostname", "h" * 65),
     ("containers_create", "/network", "bridge"),
+    ("containers_create", "/platform", "amd64"),
+    ("containers_create", "/platform", ""),
     ("containers_create", "/stop_signal", "SIGNOPE"),
     ("containers_create", "/stop_signal", "0"),
     ("containers_create", "/snapshotter", "zfs"),

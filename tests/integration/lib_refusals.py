@@ -34,7 +34,8 @@ BODIES = {
     "snapshots_commit": (N + "/snapshots/overlay/none/commit",
                          dict(LABELS, name="n")),
     "containers_create": (N + "/containers", dict(
-        LABELS, id="c", image="none", args=["true"], entrypoint=["a"],
+        LABELS, id="c", image="none", platform="linux/amd64",
+        args=["true"], entrypoint=["a"],
         env=["A=b"], mounts=[{"type": "tmpfs", "target": "/m",
                               "options": ["ro"]}],
         resources={"memory": 1 << 26, "hugetlb": {}},

@@ -8,6 +8,7 @@ integration_tests = \
 	%D%/client_exec.sh \
 	%D%/client_namespaces.sh \
 	%D%/client_neutral_text.sh \
+	%D%/client_options.py \
 	%D%/client_pull.sh \
 	%D%/client_run.sh \
 	%D%/client_terminal.py \

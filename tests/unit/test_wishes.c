@@ -286,6 +286,8 @@ names_ports_and_times_are_checked(void)
 {
 	CHECK_FAULTS("'ports':[]", "");
 	CHECK_FAULTS("'ports':['80:80']", "/ports");
+	CHECK_FAULTS("'platform':'linux/arm64/v8'", "");
+	CHECK_FAULTS("'platform':'arm64'", "/platform");
 	CHECK_FAULTS("'stop_timeout':1.5", "");
 	CHECK_FAULTS("'stop_timeout':'1m30s'", "");
 	CHECK_FAULTS("'stop_timeout':-1", "/stop_timeout");
