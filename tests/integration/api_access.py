@@ -414,7 +414,7 @@ def limits_of_his_own_container_are_a_users():
     limits = {"memory": 64 << 20, "memory_reservation": 32 << 20, "pids": 50}
     if not os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
         limits.update(memory_swappiness=10, oom_kill_disable=True)
-    made = team().post(N + "/containers?start=true", container(
+    made = his().post(N + "/containers?start=true", container(
         resources=limits, oom_score_adj=500), expect=201).json
     equal((made["restricted"], made["resources"]), (True, limits))
     with open("/proc/%d/oom_score_adj" %
@@ -439,7 +439,7 @@ def all_that_is_refused_is_told_at_once():
 
 @test
 def nor_can_he_change_his_container_so():
-    team().post(N + "/containers", container(), expect=201)
+    his().post(N + "/containers", container(), expect=201)
     path = N + "/containers/c"
     was = team().get(path).json
     check(was["restricted"] is True, was)
@@ -469,6 +469,10 @@ def of_a_container_that_only_an_admin_could_make_he_changes_labels():
     refused(team().api("PATCH", path, {"stop_timeout": 3}), "admin_only")
     refused(team().api("PATCH", path, {"args": ["true"]}), "admin_only")
     # Without what was the admin's it is one of his own.
+    remove(team())
+    his()
+    daemon().post(N + "/containers", container(mounts=[bind("/home")]),
+                  expect=201)
     made = team().patch(path, {"mounts": None}).json
     check(made["restricted"] is True and made["userns"] == "auto", made)
     remove(team())
@@ -528,7 +532,7 @@ def execs_tasks_and_checkpoints_are_held_to_the_same():
                       "admin_only")
     equal(problem["field"], "/image_path")
     remove(team())
-    team().post(N + "/containers", container(), expect=201)
+    his().post(N + "/containers", container(), expect=201)
     out = scratch("out")
     refused(team().api("POST", N + "/tasks", {
         "container": "c", "stdio": {"mode": "file", "stdout": out}}),
