@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What of the shim is our own allocates nothing and knows no JSON: there is
 # one shim per task. Looks at the objects that are built for it; libbase.a,
-# of which it takes a few functions, may have others that do.
+# of which it takes a few functions, may have others that do. opendir(3) is
+# let through: what it takes is given back by the closedir(3) beside it.
 set -eu
 : "${SKIFF_BUILD:=.}"
 
