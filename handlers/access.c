@@ -19,6 +19,7 @@
 #include "base/parse.h"
 #include "handlers/services.h"
 #include "http/route.h"
+#include "store/user_range.h"
 
 #define RIGHT_ADMIN (UINT64_C(1) << ACCESS_GRANTS_MAX)
 #define GROUPS_FEW 64
@@ -70,15 +71,24 @@ find_id(const char *name, bool is_group, id_t *ret_id, struct skiff_error *err)
 }
 
 static int
-parse_who(const char *text, struct who *ret_who, struct skiff_error *err)
+parse_who(const char *text, const struct user_pool *pool, struct who *ret_who,
+	  struct skiff_error *err)
 {
 	ret_who->is_group = *text == '@';
-	return find_id(text + (ret_who->is_group ? 1 : 0), ret_who->is_group,
-		       &ret_who->id, err);
+	if (find_id(text + (ret_who->is_group ? 1 : 0), ret_who->is_group,
+		    &ret_who->id, err) < 0)
+		return -1;
+	if (ret_who->id >= pool->first && ret_who->id <= pool->last)
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "id %u is one of those that containers may get: "
+			       "give them others by --user-ids",
+			       ret_who->id);
+	return 0;
 }
 
 static int
-parse_grant(const char *text, struct grant *ret_grant, struct skiff_error *err)
+parse_grant(const char *text, const struct user_pool *pool,
+	    struct grant *ret_grant, struct skiff_error *err)
 {
 	const char *equals = strchr(text, '=');
 	cleanup_free char *who = NULL;
@@ -87,7 +97,7 @@ parse_grant(const char *text, struct grant *ret_grant, struct skiff_error *err)
 		return err_set(err, SKIFF_INVALID_ARGUMENT,
 			       "must be WHO=NAMESPACE");
 	who = xstrndup(text, (size_t)(equals - text));
-	if (parse_who(who, &ret_grant->who, err) < 0)
+	if (parse_who(who, pool, &ret_grant->who, err) < 0)
 		return -1;
 	ret_grant->namespaces = xstrdup(equals + 1);
 	return 0;
@@ -95,31 +105,35 @@ parse_grant(const char *text, struct grant *ret_grant, struct skiff_error *err)
 
 static int
 parse_flags(struct access *access, const struct strv *admins,
-	    const struct strv *grants, struct skiff_error *err)
+	    const struct strv *grants, const struct user_pool *pool,
+	    struct skiff_error *err)
 {
 	for (size_t i = 0; i < admins->n; i++, access->n_admins++)
-		if (parse_who(admins->items[i], &access->admins[i], err) < 0)
+		if (parse_who(admins->items[i], pool, &access->admins[i], err) <
+		    0)
 			return err_wrap(err, "--admin %s", admins->items[i]);
 	if (grants->n > ACCESS_GRANTS_MAX)
 		return err_set(err, SKIFF_INVALID_ARGUMENT,
 			       "--grant: more than %d; name groups",
 			       ACCESS_GRANTS_MAX);
 	for (size_t i = 0; i < grants->n; i++, access->n_grants++)
-		if (parse_grant(grants->items[i], &access->grants[i], err) < 0)
+		if (parse_grant(grants->items[i], pool, &access->grants[i],
+				err) < 0)
 			return err_wrap(err, "--grant %s", grants->items[i]);
 	return 0;
 }
 
 int
 access_new(const struct strv *admins, const struct strv *grants,
-	   struct access **ret_access, struct skiff_error *err)
+	   const struct user_pool *pool, struct access **ret_access,
+	   struct skiff_error *err)
 {
 	CLEANUP(access_freep)
 	struct access *access = xcalloc(1, sizeof(*access));
 
 	access->admins = xcalloc(admins->n + 1, sizeof(*access->admins));
 	access->grants = xcalloc(grants->n + 1, sizeof(*access->grants));
-	if (parse_flags(access, admins, grants, err) < 0)
+	if (parse_flags(access, admins, grants, pool, err) < 0)
 		return -1;
 	*ret_access = STEAL_PTR(access);
 	return 0;

@@ -22,16 +22,18 @@
 #include "http/request.h"
 
 struct access;
+struct user_pool;
 
 #define ACCESS_GRANTS_MAX 63
 
 /*
  * admins: "NAME", "@GROUP", or their numbers; grants: "WHO=NAMESPACE", which
  * may be a pattern (fnmatch(3)). SKIFF_INVALID_ARGUMENT for what is neither,
- * and for names that the host does not know.
+ * for names that the host does not know, and for ids that containers get.
  */
 int access_new(const struct strv *admins, const struct strv *grants,
-	       struct access **ret_access, struct skiff_error *err);
+	       const struct user_pool *pool, struct access **ret_access,
+	       struct skiff_error *err);
 void access_free(struct access *access);
 DEFINE_CLEANUP(struct access *, access_free)
 

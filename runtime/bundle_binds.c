@@ -70,24 +70,39 @@ hold(struct binds *binds, json_t *mount, struct skiff_error *err)
 	return 0;
 }
 
+static int
+check_way(const struct host *host, const char *path, struct skiff_error *err)
+{
+	if (!bind_root_is_led_to(host, path))
+		return 0;
+	(void)err_set(err, SKIFF_PERMISSION_DENIED,
+		      "%.512s leads into a --bind-root over a link, where "
+		      "others say what it is: name the place itself",
+		      path);
+	return err_reason(err, "bind_not_allowed");
+}
+
 /* A relative source is the daemon's own. */
-static bool
-is_held(const struct binds *binds, const json_t *mount)
+static int
+look_at(struct binds *binds, json_t *mount, struct skiff_error *err)
 {
 	const char *path = json_get_text(mount, "source");
 
-	return bundle_is_bind(mount) && *path == '/' &&
-	       (binds->is_restricted || bind_root_has(binds->host, path));
+	if (!bundle_is_bind(mount) || *path != '/')
+		return 0;
+	return binds->is_restricted || bind_root_has(binds->host, path)
+		   ? hold(binds, mount, err)
+		   : check_way(binds->host, path, err);
 }
 
 static int
-hold_all(struct binds *binds, json_t *mounts, struct skiff_error *err)
+look_at_all(struct binds *binds, json_t *mounts, struct skiff_error *err)
 {
 	json_t *mount;
 	size_t i;
 
 	json_array_foreach (mounts, i, mount)
-		if (is_held(binds, mount) && hold(binds, mount, err) < 0)
+		if (look_at(binds, mount, err) < 0)
 			return -1;
 	return 0;
 }
@@ -107,12 +122,14 @@ with_mounts(const json_t *container, json_t *mounts)
 static int
 check_restricted(const json_t *spec, struct skiff_error *err)
 {
-	if (spec_has_user_namespace(spec))
+	if (spec_has_user_namespace(spec) &&
+	    !spec_maps_below(spec, USER_RANGE_SIZE))
 		return 0;
-	(void)err_set(err, SKIFF_PERMISSION_DENIED,
-		      "a container that a user has made or changed needs "
-		      "\"userns\": \"auto\", unless an admin sets its "
-		      "\"" CONTAINER_RESTRICTED "\" to false");
+	(void)err_set(
+	    err, SKIFF_PERMISSION_DENIED,
+	    "a container that a user has made or changed needs ids "
+	    "of its own (\"userns\": \"auto\"), unless an admin sets its "
+	    "\"" CONTAINER_RESTRICTED "\" to false");
 	return err_reason(err, "restricted");
 }
 
@@ -129,6 +146,7 @@ bundle_hold_binds(const struct bundle_request *request, int task_fd,
 		.bundle_fd = bundle_fd,
 		.list = STRBUF_INIT,
 	};
+	const char *own_root = spec_own_root(spec);
 	cleanup_json json_t *mounts = NULL;
 	int r;
 
@@ -138,8 +156,10 @@ bundle_hold_binds(const struct bundle_request *request, int task_fd,
 		*ret_container = json_incref((json_t *)request->container);
 		return 0;
 	}
+	if (own_root && check_way(binds.host, own_root, err) < 0)
+		return -1;
 	mounts = json_deep_copy(json_object_get(spec, "mounts"));
-	r = hold_all(&binds, mounts, err);
+	r = look_at_all(&binds, mounts, err);
 	if (r == 0 && binds.n > 0)
 		r = fs_create_file(task_fd, SHIM_FILE_BINDS, binds.list.buf,
 				   binds.list.len, 0600, err);

@@ -209,7 +209,7 @@ insert(struct tx *tx, void *arg, struct skiff_error *err)
 			&snapshot, err) < 0)
 			return -1;
 	}
-	if (container_ids_settle(tx, making->ns,
+	if (container_ids_settle(making->context, tx, making->ns,
 				 json_object_get(creation->object, "spec"),
 				 err) < 0)
 		return -1;
@@ -250,7 +250,7 @@ try_dry(struct creation *creation, struct skiff_error *err)
 	struct conn *conn = db_reader_get(making->context->db);
 
 	if (check_free(conn, creation, err) < 0 ||
-	    container_ids_foresee(conn, making->ns,
+	    container_ids_foresee(making->context, conn, making->ns,
 				  json_object_get(creation->object, "spec"),
 				  err) < 0)
 		return -1;

@@ -22,8 +22,9 @@ int container_ids_need(const struct container_context *context,
  * SKIFF_RESOURCE_EXHAUSTED, reason "user_ids_exhausted";
  * SKIFF_INVALID_ARGUMENT: its user is not among them.
  */
-int container_ids_settle(struct tx *tx, const char *ns, json_t *spec,
-			 struct skiff_error *err);
+int container_ids_settle(const struct container_context *context, struct tx *tx,
+			 const char *ns, json_t *spec, struct skiff_error *err);
 /* The same as it would be, with nothing written. */
-int container_ids_foresee(struct conn *conn, const char *ns, json_t *spec,
+int container_ids_foresee(const struct container_context *context,
+			  struct conn *conn, const char *ns, json_t *spec,
 			  struct skiff_error *err);

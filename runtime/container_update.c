@@ -515,7 +515,6 @@ settle(struct updating *updating, struct skiff_error *err)
 	bool is_spec_new;
 
 	check_fixed(updating);
-	settle_rights(updating);
 	if (inherit(updating, err) < 0)
 		return -1;
 	/* One that the daemon makes need not be named in a whole. */
@@ -525,6 +524,7 @@ settle(struct updating *updating, struct skiff_error *err)
 						      "spec"));
 	else if (!has_spec)
 		json_set_text(updating->after, "spec_origin", ORIGIN_WISHES);
+	settle_rights(updating);
 	is_spec_new = differs(updating, "spec");
 	if (is_spec_new && !was_clients)
 		take_over_spec(updating);
@@ -548,6 +548,7 @@ load(struct updating *updating, struct skiff_error *err)
 }
 
 struct writing {
+	const struct container_context *context;
 	struct record_ref ref;
 	json_t *object;
 	int64_t if_match;
@@ -558,7 +559,7 @@ write_update(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	struct writing *writing = arg;
 
-	if (container_ids_settle(tx, writing->ref.ns,
+	if (container_ids_settle(writing->context, tx, writing->ref.ns,
 				 json_object_get(writing->object, "spec"),
 				 err) < 0)
 		return -1;
@@ -583,6 +584,7 @@ try_update(struct updating *updating, struct container_made *ret,
 {
 	const struct container_update *update = updating->update;
 	struct writing writing = {
+		.context = updating->context,
 		.ref = { RECORD_CONTAINER, update->ns, update->id },
 	};
 

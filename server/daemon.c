@@ -154,6 +154,30 @@ open_store(struct daemon *daemon, struct skiff_error *err)
 	return 0;
 }
 
+static int
+take_user_ids(const char *text, struct user_pool *pool, struct skiff_error *err)
+{
+	const char *dash = text ? strchr(text, '-') : NULL;
+	struct skiff_error ignored = ERROR_INIT;
+	cleanup_free char *number = NULL;
+	uint64_t first;
+	uint64_t last;
+
+	if (!text)
+		return 0;
+	number = dash ? xstrndup(text, (size_t)(dash - text)) : NULL;
+	if (!number ||
+	    parse_u64(number, USER_POOL_LAST, &first, &ignored) < 0 ||
+	    parse_u64(dash + 1, USER_POOL_LAST, &last, &ignored) < 0 ||
+	    first < USER_RANGE_SIZE || last < first + 2 * USER_RANGE_SIZE - 1)
+		return err_set(err, SKIFF_INVALID_ARGUMENT,
+			       "--user-ids %s: must be FIRST-LAST, from %d on, "
+			       "and %d ids at least",
+			       text, USER_RANGE_SIZE, 2 * USER_RANGE_SIZE);
+	*pool = (struct user_pool){ (int64_t)first, (int64_t)last };
+	return 0;
+}
+
 /*
  * criu believes what a checkpoint says of a process's rights, so users, who
  * can upload one, and trust in any do not go together.
@@ -164,8 +188,10 @@ take_access(struct daemon *daemon, struct skiff_error *err)
 	const struct options *options = daemon->options;
 	const struct strv *roots = &options->bind_roots;
 
-	if (access_new(&options->admins, &options->grants, &daemon->access,
-		       err) < 0)
+	if (take_user_ids(options->user_ids, &daemon->host.user_pool, err) <
+		0 ||
+	    access_new(&options->admins, &options->grants,
+		       &daemon->host.user_pool, &daemon->access, err) < 0)
 		return -1;
 	if (access_knows_users(daemon->access) &&
 	    strcmp(options->checkpoints, "any") == 0)

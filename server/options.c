@@ -85,6 +85,9 @@ static const struct option_row rows[] = {
 		 "the host"),
 	LIST_ROW(bind_roots, "bind-root", "DIR",
 		 "a directory from which they may bind mount all the same"),
+	TEXT_ROW(user_ids, "user-ids", "FIRST-LAST", NULL,
+		 "ids of the host for user namespaces (default\n"
+		 "                       524288-1879048191)"),
 };
 
 static void

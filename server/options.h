@@ -25,6 +25,7 @@ struct options {
 	struct strv admins; /* handlers/access.h */
 	struct strv grants;
 	struct strv bind_roots; /* runtime/spec/bind_root.h */
+	char *user_ids;		/* "FIRST-LAST" or NULL, store/user_range.h */
 };
 
 enum options_verdict {

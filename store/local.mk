@@ -20,6 +20,7 @@ libstore_a_SOURCES = \
 	%D%/page.c %D%/page.h \
 	%D%/record.c %D%/record.h \
 	%D%/reserve.c \
+	%D%/host_ids.c %D%/host_ids.h \
 	%D%/user_range.c %D%/user_range.h \
 	%D%/writer.c
 nodist_libstore_a_SOURCES = %D%/migrations.c

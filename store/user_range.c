@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "store/db_internal.h"
+#include "store/host_ids.h"
 
 enum statement { FIND, FIND_OTHER, FIND_USED, INSERT, NEXT, SET_NEXT, DROP };
 
@@ -65,16 +66,17 @@ find_used(struct conn *conn, int64_t first, int64_t *ret_last,
 
 /* 1 found, from first on; 0 none. */
 static int
-find_free(struct conn *conn, int64_t first, int64_t *ret_first,
-	  struct skiff_error *err)
+find_free(struct conn *conn, const struct user_pool *pool, int64_t first,
+	  int64_t *ret_first, struct skiff_error *err)
 {
-	while (first < USER_POOL_END) {
+	while (first + USER_RANGE_SIZE - 1 <= pool->last) {
+		int64_t end = first + USER_RANGE_SIZE - 1;
 		int64_t last;
 		int r = find_used(conn, first, &last, err);
 
 		if (r < 0)
 			return -1;
-		if (r == 0) {
+		if (r == 0 && !host_ids_are_taken(first, end, &last)) {
 			*ret_first = first;
 			return 1;
 		}
@@ -95,9 +97,12 @@ read_next(struct conn *conn, int64_t *ret_next, struct skiff_error *err)
 }
 
 int
-user_range_foresee(struct conn *conn, const char *ns, int64_t *ret_first,
-		   struct skiff_error *err)
+user_range_foresee(struct conn *conn, const struct user_pool *pool,
+		   const char *ns, int64_t *ret_first, struct skiff_error *err)
 {
+	/* Ranges begin at whole multiples. */
+	int64_t first = (pool->first + USER_RANGE_SIZE - 1) / USER_RANGE_SIZE *
+			USER_RANGE_SIZE;
 	int r = user_range_find(conn, ns, ret_first, err);
 	int64_t next;
 
@@ -105,9 +110,9 @@ user_range_foresee(struct conn *conn, const char *ns, int64_t *ret_first,
 		return r < 0 ? -1 : 0;
 	if (read_next(conn, &next, err) < 0)
 		return -1;
-	r = find_free(conn, next, ret_first, err);
+	r = find_free(conn, pool, next > first ? next : first, ret_first, err);
 	if (r == 0)
-		r = find_free(conn, USER_POOL_FIRST, ret_first, err);
+		r = find_free(conn, pool, first, ret_first, err);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	(void)err_set(err, SKIFF_RESOURCE_EXHAUSTED,
@@ -131,13 +136,13 @@ insert(struct tx *tx, const char *ns, int64_t first, int64_t last,
 }
 
 int
-user_range_take(struct tx *tx, const char *ns, int64_t *ret_first,
-		struct skiff_error *err)
+user_range_take(struct tx *tx, const struct user_pool *pool, const char *ns,
+		int64_t *ret_first, struct skiff_error *err)
 {
 	CLEANUP(stmt_resetp)
 	sqlite3_stmt *set = conn_stmt(tx_conn(tx), sql[SET_NEXT]);
 
-	if (user_range_foresee(tx_conn(tx), ns, ret_first, err) < 0 ||
+	if (user_range_foresee(tx_conn(tx), pool, ns, ret_first, err) < 0 ||
 	    insert(tx, ns, *ret_first, *ret_first + USER_RANGE_SIZE - 1, true,
 		   err) < 0)
 		return -1;
@@ -165,15 +170,15 @@ user_range_check(struct conn *conn, const char *ns, int64_t first, int64_t last,
 }
 
 int
-user_range_claim(struct tx *tx, const char *ns, int64_t first, int64_t last,
-		 struct skiff_error *err)
+user_range_claim(struct tx *tx, const struct user_pool *pool, const char *ns,
+		 int64_t first, int64_t last, struct skiff_error *err)
 {
 	if (user_range_check(tx_conn(tx), ns, first, last, err) < 0)
 		return -1;
-	if (last < USER_POOL_FIRST)
+	if (last < pool->first)
 		return 0;
-	return insert(tx, ns, first < USER_POOL_FIRST ? USER_POOL_FIRST : first,
-		      last, false, err);
+	return insert(tx, ns, first < pool->first ? pool->first : first, last,
+		      false, err);
 }
 
 int

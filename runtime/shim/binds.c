@@ -56,7 +56,10 @@ mount_source(const struct shim *shim, const char *root, const char *below,
 	target_path(shim, number, target);
 	/* Without what is mounted below it: see fs_open_beneath(). */
 	if (mount(source, target, NULL, MS_BIND, NULL) == 0)
-		return 0;
+		/* Nor what will be. */
+		return mount(NULL, target, NULL, MS_PRIVATE, NULL) == 0
+			   ? 0
+			   : err_errno(err, errno, "private %s", target);
 	/* A file in place of a directory, or the other way. */
 	if (errno == ENOTDIR)
 		return err_set(err, SKIFF_FAILED_PRECONDITION,

@@ -56,8 +56,12 @@ refuse_mounts(const struct wishes *wishes, const struct host *host,
 		struct bind_source source = { .fd = -1 };
 		struct skiff_error err = ERROR_INIT;
 
-		/* One that is not there is looked at when a task is made. */
-		if (path && bind_root_open(host, path, &source, &err) < 0 &&
+		/*
+		 * One that is not there is looked at when a task is made; one
+		 * that is no path is a fault of its own.
+		 */
+		if (path && *path == '/' &&
+		    bind_root_open(host, path, &source, &err) < 0 &&
 		    err.code == SKIFF_PERMISSION_DENIED)
 			json_fault(faults, pointer, "%s", err.text);
 	}

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -98,6 +99,31 @@ bind_root_has(const struct host *host, const char *path)
 
 	path_normalise(normal);
 	return find_root(host, normal) != NULL;
+}
+
+/* Part by part: the whole may lead out of it again. */
+bool
+bind_root_is_led_to(const struct host *host, const char *path)
+{
+	cleanup_free char *part = xstrdup(path);
+	bool is_led = false;
+
+	for (char *p = part; *p && host->bind_roots.n > 0 && !is_led;) {
+		cleanup_free char *resolved = NULL;
+		char *end = p + strspn(p, "/");
+		char c;
+
+		end += strcspn(end, "/");
+		c = *end;
+		*end = '\0';
+		resolved = realpath(part, NULL);
+		*end = c;
+		if (!resolved)
+			return false;
+		is_led = find_root(host, resolved) != NULL;
+		p = end;
+	}
+	return is_led;
 }
 
 static int

@@ -32,6 +32,8 @@ void bind_source_done(struct bind_source *source);
 
 /* Whether an absolute path lies below a bind root, by its name. */
 bool bind_root_has(const struct host *host, const char *path);
+/* Whether a link on its way leads into one, where others decide the rest. */
+bool bind_root_is_led_to(const struct host *host, const char *path);
 
 /*
  * SKIFF_PERMISSION_DENIED, reason "bind_not_allowed": it lies below no bind

@@ -115,7 +115,7 @@ host_probe_begin(const char *root_path, struct host *ret_host,
 
 	if (uname(&names) < 0)
 		return err_errno(err, errno, "uname");
-	*ret_host = (struct host){ 0 };
+	*ret_host = (struct host){ .user_pool = USER_POOL_INIT };
 	(void)snprintf(ret_host->kernel, sizeof(ret_host->kernel), "%s",
 		       names.release);
 	digest_of(root_path, strlen(root_path), &digest);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/strv.h"
 #include "runtime/spec/oci_runtime.h"
+#include "store/user_range.h"
 
 #define HOST_RUNTIMES 2 /* of oci_runtime_names */
 #define OOM_SCORE_MAX 1000
@@ -32,6 +33,7 @@ struct host {
 	 */
 	struct strv private_dirs;
 	struct strv bind_roots; /* runtime/spec/bind_root.h */
+	struct user_pool user_pool;
 	/* "/skiff-<8 hex of the root's hash>": containers' cgroups. */
 	char cgroup_prefix[16];
 };

@@ -79,8 +79,8 @@ exec_wishes_decode(const json_t *body, struct exec_wishes *ret_wishes,
 	check_length("args", &wishes->args, faults);
 	check_length("env", &wishes->env, faults);
 	check_env(&wishes->env, faults);
-	if (wishes->cwd && path_fault(wishes->cwd))
-		json_fault(faults, "/cwd", "%s", path_fault(wishes->cwd));
+	if (wishes->cwd && cwd_fault(wishes->cwd))
+		json_fault(faults, "/cwd", "%s", cwd_fault(wishes->cwd));
 	task_stdio_decode(wishes->stdio, "/stdio", &stdio, faults);
 	if (wishes->terminal)
 		task_stdio_check_terminal(&stdio, "/stdio", faults);

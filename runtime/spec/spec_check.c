@@ -295,7 +295,8 @@ check_root(const struct checked *check)
 		return;
 	}
 	fault = mount_source_fault(text, check->host);
-	if (!fault && bind_root_has(check->host, text))
+	if (!fault && (bind_root_has(check->host, text) ||
+		       bind_root_is_led_to(check->host, text)))
 		fault = "lies below a --bind-root, where others say what it is";
 	if (fault)
 		checked_fault(check, "/root/path", "%s", fault);

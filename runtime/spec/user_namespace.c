@@ -90,6 +90,25 @@ spec_owner(const json_t *spec, struct spec_owner *ret_owner)
 	return true;
 }
 
+static bool
+reaches_below(const json_t *maps, int64_t first)
+{
+	json_t *map;
+	size_t i;
+
+	json_array_foreach (maps, i, map)
+		if (json_get_int(map, "hostID", 0) < first)
+			return true;
+	return json_array_size(maps) == 0;
+}
+
+bool
+spec_maps_below(const json_t *spec, int64_t first)
+{
+	return reaches_below(maps_of(spec, SPEC_UID_MAPS), first) ||
+	       reaches_below(maps_of(spec, SPEC_GID_MAPS), first);
+}
+
 static void
 add_option(const json_t *maps, const char *name, struct strv *options)
 {

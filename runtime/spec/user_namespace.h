@@ -39,6 +39,9 @@ struct spec_owner {
 /* False: it is the host's root, or cannot be told. */
 bool spec_owner(const json_t *spec, struct spec_owner *ret_owner);
 
+/* Whether an id of it is the host's below first, or it has no maps. */
+bool spec_maps_below(const json_t *spec, int64_t first);
+
 /* "uidmap=0:524288:65536", "gidmap=…" for a mount; none without maps. */
 void spec_id_map_options(const json_t *spec, struct strv *options);
 

@@ -57,6 +57,9 @@ path_normalise(char *path)
 {
 	char *out = path;
 
+	/* What is none has no room for the "/". */
+	if (*path != '/')
+		return;
 	for (const char *c = path; *c;) {
 		size_t len;
 
@@ -93,6 +96,19 @@ path_fault(const char *path)
 			return "must not hold \"..\"";
 	}
 	return NULL;
+}
+
+const char *
+cwd_fault(const char *path)
+{
+	cleanup_free char *normal = xstrdup(path);
+	const char *fault = path_fault(path);
+
+	path_normalise(normal);
+	if (!fault &&
+	    (path_is_below(normal, "/proc") || path_is_below(normal, "/sys")))
+		fault = "must not be in /proc or /sys";
+	return fault;
 }
 
 void
@@ -218,10 +234,8 @@ wishes_check_plain(const struct wishes *wishes, struct json_faults *faults)
 	check_platform(wishes, faults);
 	check_args(wishes, faults);
 	check_env(wishes, faults);
-	wish_check_path(faults, "/cwd", wishes->cwd);
-	if (wishes->cwd && (path_is_below(wishes->cwd, "/proc") ||
-			    path_is_below(wishes->cwd, "/sys")))
-		json_fault(faults, "/cwd", "must not be in /proc or /sys");
+	if (wishes->cwd && cwd_fault(wishes->cwd))
+		json_fault(faults, "/cwd", "%s", cwd_fault(wishes->cwd));
 	if (wishes->hostname && !hostname_is_valid(wishes->hostname))
 		json_fault(faults, "/hostname",
 			   "must be 1 to 64 letters, digits, \"-\", \"_\" or "

@@ -161,7 +161,9 @@ const char *namespace_container(const char *wish);
 
 /* What is wrong with an absolute path in a container, or NULL. */
 const char *path_fault(const char *path);
-/* "/a//b/./c/" → "/a/b/c", in place. */
+/* The same of a working directory: /proc has ways out (CVE-2024-21626). */
+const char *cwd_fault(const char *path);
+/* "/a//b/./c/" → "/a/b/c", in place; nothing else is changed. */
 void path_normalise(char *path);
 /* Whether a path is dir or lies below it; both normal. */
 bool path_is_below(const char *path, const char *dir);

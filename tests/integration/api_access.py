@@ -595,6 +595,48 @@ def a_link_in_a_bind_root_leads_nowhere():
 
 
 @test
+def nor_does_a_link_from_elsewhere_lead_there():
+    place = os.path.join(OPEN, "by-alias")
+    os.makedirs(place)
+    os.symlink(OPEN, scratch("alias"))
+    alias = scratch("alias") + "/by-alias"
+    daemon().post(N + "/containers", container(mounts=[bind(alias)]),
+                  expect=201)
+    for _ in range(2):
+        refused(daemon().api("POST", N + "/tasks", {"container": "c"}),
+                "bind_not_allowed")
+        if not os.path.islink(place):
+            swap(place)
+    made = daemon().post(N + "/containers?dry_run=true",
+                         container("r")).json["spec"]
+    for root in (alias, OPEN + "/data", scratch("alias")):
+        made["root"]["path"] = root
+        equal(daemon().post(N + "/containers", {"id": "r", "spec": made},
+                            expect=400).json["field"], "/spec/root/path")
+    remove(daemon())
+    os.unlink(place)
+    os.unlink(scratch("alias"))
+
+
+@test
+def what_is_no_path_is_told_as_before():
+    for source in ("", "a", "a/b", ".", "x" * 5000):
+        for ask in (lambda body: team().post(N + "/containers", body,
+                                             expect=400),
+                    lambda body: team().post(N + "/containers?dry_run=true",
+                                             body, expect=400)):
+            equal(ask(container(mounts=[bind(source)])).json["field"],
+                  "/mounts/0/source")
+    his().post(N + "/containers", container(), expect=201)
+    for source in ("", "a"):
+        for mask in ("", "?mask=mounts"):
+            equal(team().patch(N + "/containers/c" + mask, {
+                "mounts": [bind(source)]}, expect=400).json["field"],
+                "/mounts/0/source")
+    remove(team())
+
+
+@test
 def nor_does_one_that_was_put_there_later():
     place = os.path.join(OPEN, "later")
     os.makedirs(place)
@@ -742,6 +784,12 @@ def what_is_wrong_with_the_flags_is_said():
             (["--admin", "@"], "@"),
             (["--grant", "1=a", "--checkpoints", "any"], "--checkpoints"),
             (["--bind-root", "/"], "cannot be given away"),
+            (["--grant", "600000=a"], "--user-ids"),
+            (["--admin", "@1879048191"], "--user-ids"),
+            (["--user-ids", "600000"], "FIRST-LAST"),
+            (["--user-ids", "1-700000"], "FIRST-LAST"),
+            (["--user-ids", "600000-700000"], "FIRST-LAST"),
+            (["--user-ids", "600000-4294967295"], "FIRST-LAST"),
             (["--bind-root", "srv"], "absolute"),
             (["--bind-root", "/no/such"], "/no/such"),
             (["--bind-root", "/etc"], "cannot be given away"),

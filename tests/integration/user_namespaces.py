@@ -620,4 +620,42 @@ def maps_that_are_none_are_refused_by_name():
     equal(problem["field"], "/spec/linux/uidMappings")
 
 
+class OtherHost(Daemon):
+    """One on a host with other accounts: /etc/NAME is what files has."""
+
+    files = {}
+
+    def command(self):
+        script = ""
+        for name, text in self.files.items():
+            path = os.path.join(self.dir, name)
+            with open("/etc/" + name) as old, open(path, "w") as new:
+                new.write(old.read() + text)
+            script += "mount --bind %s /etc/%s && " % (path, name)
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                script + "exec \"$0\" \"$@\""] + super().command()
+
+
+@test
+def ids_of_the_host_s_people_are_not_given_to_containers():
+    can()
+    s = OtherHost("people", args=["--user-ids", "1310720-1703935"])
+    s.files = {"passwd": "x:x:1310725:7::/:/bin/sh\n"
+                         "y:x:7:1376256::/:/bin/sh\n",
+               "subuid": "y:1441792:131072\n",
+               "subgid": "y:1600000:1\n"}
+    with s:
+        s.pull(the_registry().push(busybox(), "t/busybox:1"), "default")
+        name = "%s/t/busybox:1" % the_registry().host
+        body = dict(AUTO, id="c", image=name)
+        # 1310720, 1376256, 1441792, 1507328 and 1572864 are somebody's.
+        s.post(N + "/containers", body, expect=201)
+        equal(base_of(s, "c"), 1638400)
+        s.pull(name, "other")
+        problem = s.post("/v1/namespaces/other/containers", body,
+                         expect=429).json
+        equal(problem["reason"], "user_ids_exhausted")
+        s.delete(N + "/containers/c")
+
+
 main()

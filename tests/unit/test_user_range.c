@@ -12,6 +12,7 @@
 #include "tests/unit/store_help.h"
 #include "tests/unit/tap.h"
 
+static const struct user_pool pool = USER_POOL_INIT;
 static struct store store;
 
 struct wish {
@@ -25,7 +26,7 @@ take_in(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	struct wish *wish = arg;
 
-	return user_range_take(tx, wish->ns, &wish->first, err);
+	return user_range_take(tx, &pool, wish->ns, &wish->first, err);
 }
 
 static int
@@ -33,7 +34,8 @@ claim_in(struct tx *tx, void *arg, struct skiff_error *err)
 {
 	const struct wish *wish = arg;
 
-	return user_range_claim(tx, wish->ns, wish->first, wish->last, err);
+	return user_range_claim(tx, &pool, wish->ns, wish->first, wish->last,
+				err);
 }
 
 static int
@@ -74,7 +76,7 @@ foresee(const char *ns)
 	struct skiff_error err = ERROR_INIT;
 	int64_t first = -1;
 
-	CHECK(user_range_foresee(conn, ns, &first, &err) == 0);
+	CHECK(user_range_foresee(conn, &pool, ns, &first, &err) == 0);
 	return first;
 }
 
@@ -157,10 +159,9 @@ given_again_are_ranges_only_when_all_were_given(void)
 	CHECK(take("a", &err) == 524288);
 	CHECK(take("b", &err) == 524288 + 65536);
 	/* Another has all the rest but the last. */
-	CHECK(claim("x", 524288 + 2 * 65536,
-		    USER_POOL_END - USER_RANGE_SIZE - 1, &err) == 0);
-	CHECK(take("c", &err) == USER_POOL_END - USER_RANGE_SIZE);
-	CHECK(USER_POOL_END - 1 < INT64_C(4294967294));
+	CHECK(claim("x", 524288 + 2 * 65536, pool.last - USER_RANGE_SIZE,
+		    &err) == 0);
+	CHECK(take("c", &err) == pool.last + 1 - USER_RANGE_SIZE);
 	CHECK(take("d", &refused) < 0);
 	CHECK(refused.code == SKIFF_RESOURCE_EXHAUSTED);
 	CHECK_STR(refused.reason, "user_ids_exhausted");
@@ -170,7 +171,33 @@ given_again_are_ranges_only_when_all_were_given(void)
 	store_done(&store);
 }
 
-TESTS(TEST(every_namespace_has_a_range_of_its_own_and_keeps_it),
+static int
+take_of(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	const struct user_pool *own = arg;
+	int64_t first;
+
+	CHECK(user_range_take(tx, own, "a", &first, err) == 0);
+	CHECK(first == 1000 * 65536);
+	CHECK(user_range_take(tx, own, "b", &first, err) == 0);
+	CHECK(first == 1001 * 65536);
+	CHECK(user_range_take(tx, own, "c", &first, err) < 0);
+	return 0;
+}
+
+static void
+a_pool_gives_the_whole_ranges_in_it(void)
+{
+	struct user_pool own = { 999 * 65536 + 1, 1002 * 65536 + 65534 };
+	struct skiff_error err = ERROR_INIT;
+
+	store_init(&store);
+	CHECK(db_write(store.db, take_of, &own, &err) == 0);
+	store_done(&store);
+}
+
+TESTS(TEST(a_pool_gives_the_whole_ranges_in_it),
+      TEST(every_namespace_has_a_range_of_its_own_and_keeps_it),
       TEST(a_range_that_was_given_is_not_the_next_ones),
       TEST(ids_that_a_spec_names_belong_to_one_namespace),
       TEST(given_again_are_ranges_only_when_all_were_given))

@@ -342,7 +342,25 @@ resolv_conf_says_what_was_wished(void)
 			"options ndots:2\n");
 }
 
-TESTS(TEST(limits_of_processes_are_as_the_host_allows),
+static void
+paths_are_made_normal_and_nothing_else_is(void)
+{
+	static const char *const cases[][2] = {
+		{ "/a//b/./c/", "/a/b/c" }, { "//", "/" }, { "/.", "/" },
+		{ "/a/..", "/a/.." },	    { "", "" },	   { "a", "a" },
+		{ "a//b", "a//b" },	    { ".", "." },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_free char *path = xstrdup(cases[i][0]);
+
+		path_normalise(path);
+		CHECK_STR(path, cases[i][1]);
+	}
+}
+
+TESTS(TEST(paths_are_made_normal_and_nothing_else_is),
+      TEST(limits_of_processes_are_as_the_host_allows),
       TEST(sysctls_are_a_containers_own), TEST(annotations_are_no_orders),
       TEST(devices_are_the_hosts), TEST(swap_weight_and_huge_pages_are_checked),
       TEST(what_memory_is_left_and_who_is_killed_is_wished),
