@@ -280,10 +280,15 @@ add_percent(json_t *cpu, const struct series *series, int64_t window_ns)
 
 	if (series->stats.cpu_usage_ns < 0)
 		return;
-	/* No history yet: since it was started. */
+	/*
+	 * No history yet: since it was started, unless that was just now, when
+	 * most of it is the runtime's of before.
+	 */
 	if (elapsed_ns <= 0 && series->started_ns) {
 		used_ns = series->stats.cpu_usage_ns;
 		elapsed_ns = series->realtime_ns - series->started_ns;
+		if (elapsed_ns < METRICS_PERIOD_NS)
+			return;
 	}
 	if (elapsed_ns <= 0)
 		return;
