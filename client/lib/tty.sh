@@ -55,10 +55,15 @@ tty_watcher()
 	exec 9>&-
 	! read -r _ <&8 || exit 0
 	rm -f "$tmp/alive"
-	cat "$tmp"/pid.* | xargs kill -9
+	# Some may have ended by themselves.
+	cat "$tmp"/pid.* | xargs kill -9 || :
 	[ -z "$saved_tty" ] || [ "$(stty -g <&3)" != "$raw_tty" ] ||
-	    stty "$saved_tty" <&3
-	rm -rf "$tmp"
+	    stty "$saved_tty" <&3 || :
+	# Others are about to, and have a last word to write.
+	for _ in 1 2 3 4 5; do
+		! rm -rf "$tmp" || break
+		sleep 0.2
+	done
 }
 
 # tty_watch_end: all went well.
