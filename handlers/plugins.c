@@ -115,11 +115,6 @@ look_at_runtime(const struct plugin *plugin, struct services *services,
 		add_capability(object, "seccomp");
 	if (runtime == host_default_runtime(services->host))
 		add_capability(object, "default");
-	if (strcmp(plugin->id, "crun") == 0 &&
-	    services->host->cgroup_mode == CGROUP_HYBRID)
-		set_status(object, "error",
-			   "crun does not run in the hybrid layout of cgroups "
-			   "that this host has");
 }
 
 /* Where the kernel was not asked yet, it is now. */

@@ -10,6 +10,7 @@
 
 #include "runtime/shim/shim.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,6 +123,20 @@ exec_is_run(struct shim *shim, struct shim_job *job, struct skiff_error *err)
 	return SHIM_JOB_DONE;
 }
 
+/* Init's: crun leaves an exec with that of who started it. */
+static void
+take_score(const struct shim *shim, struct shim_environment *environment)
+{
+	struct skiff_error gone = ERROR_INIT;
+	char path[48];
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/oom_score_adj",
+		       shim->who.init_pid);
+	if (shim_read_small(AT_FDCWD, path, environment->oom_score,
+			    sizeof(environment->oom_score), &gone) < 0)
+		environment->oom_score[0] = '\0';
+}
+
 /* runtime exec --detach --pid-file P --process F [--console-socket S] */
 static int
 run_exec(struct shim *shim, struct shim_job *job, const int fds[3],
@@ -146,6 +161,7 @@ run_exec(struct shim *shim, struct shim_job *job, const int fds[3],
 	(void)snprintf(process_file, sizeof(process_file),
 		       "%s/%s" SHIM_FILE_PROCESS, shim->task_dir,
 		       job->process->dir);
+	take_score(shim, &job->environment);
 	job->deadline = deadline_in_ms(START_TIMEOUT_MS);
 	return shim_job_run(shim, job, words, fds, err);
 }

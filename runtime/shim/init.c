@@ -130,20 +130,62 @@ protect_self(struct shim *shim)
 	}
 }
 
+static bool
+has_line(const char *text, const char *line, size_t len)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		if (n == len && memcmp(text, line, len) == 0)
+			return true;
+		text += n;
+		text += *text == '\n';
+	}
+	return false;
+}
+
+/*
+ * The cgroups of init without those that it shares with us, since the runtime
+ * left it there: killing all that is in one would be the end of every shim.
+ */
+static int
+read_cgroups(pid_t pid, char text[CGROUP_TEXT_MAX], struct skiff_error *err)
+{
+	char own[CGROUP_TEXT_MAX];
+	char path[32];
+	char *out = text;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	if (shim_read_small(AT_FDCWD, path, text, CGROUP_TEXT_MAX, err) < 0 ||
+	    shim_read_small(AT_FDCWD, "/proc/self/cgroup", own, sizeof(own),
+			    err) < 0)
+		return -1;
+	for (const char *line = text; *line;) {
+		size_t len = strcspn(line, "\n");
+		const char *next = line + len + (line[len] == '\n');
+
+		if (!has_line(own, line, len)) {
+			memmove(out, line, (size_t)(next - line));
+			out += next - line;
+		}
+		line = next;
+	}
+	*out = '\0';
+	return 0;
+}
+
 int
 shim_adopt_init(struct shim *shim, struct skiff_error *err)
 {
 	struct shim_process *init = shim_init(shim);
 	char text[CGROUP_TEXT_MAX];
-	char path[32];
 
 	if (shim_process_adopt(shim, init, err) < 0)
 		return err_wrap(err, "init");
 	shim->who.init_pid = init->pid;
 	shim->who.init_start = init->start;
 	shim->has_own_pid_namespace = is_first_in_namespace((pid_t)init->pid);
-	(void)snprintf(path, sizeof(path), "/proc/%u/cgroup", init->pid);
-	if (shim_read_small(AT_FDCWD, path, text, sizeof(text), err) < 0 ||
+	if (read_cgroups((pid_t)init->pid, text, err) < 0 ||
 	    shim_replace_file(shim, "", SHIM_FILE_CGROUP, text, strlen(text),
 			      err) < 0)
 		return -1;

@@ -24,6 +24,7 @@
 #include "base/fault.h"
 #include "base/fs.h"
 
+#define UNIFIED "/sys/fs/cgroup/unified"
 #define ROOTFS SHIM_DIR_BUNDLE "/rootfs"
 #define MOUNT_DATA_SIZE 4096 /* the kernel takes one page */
 #define MAX_LINKS 16
@@ -311,6 +312,22 @@ mount_list(struct shim *shim, struct skiff_error *err)
 }
 
 /*
+ * crun runs nothing where the unified hierarchy is mounted beside v1, though
+ * none of the controllers that it needs is there. Here it is not, then.
+ */
+static int
+hide_unified(const struct shim *shim, struct skiff_error *err)
+{
+	const char *slash = strrchr(shim->runtime, '/');
+
+	if (strcmp(slash ? slash + 1 : shim->runtime, "crun") != 0 ||
+	    umount2(UNIFIED, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 ||
+	    errno == ENOENT || errno == EINVAL)
+		return 0;
+	return err_errno(err, errno, "unmount " UNIFIED);
+}
+
+/*
  * A descriptor stays in the namespace where it was opened: below the old
  * one of the task's directory our mounts would not be seen.
  */
@@ -326,7 +343,7 @@ enter_namespace(struct shim *shim, struct skiff_error *err)
 	    open(shim->task_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (shim->task_fd < 0 || fchdir(shim->task_fd) < 0)
 		return err_errno(err, errno, "%s", shim->task_dir);
-	return 0;
+	return hide_unified(shim, err);
 }
 
 int

@@ -160,6 +160,7 @@ struct shim_environment {
 	const char *path_first;	 /* before PATH, or NULL */
 	bool no_breakpoints;	 /* enum shim_dump; criu heeds it */
 	const char *criu_config; /* a file in the task's directory, or NULL */
+	char oom_score[16];	 /* "": what ours was at first */
 };
 
 struct shim_job {

@@ -102,7 +102,8 @@ shim_program_start(struct shim *shim, char *const argv[],
 		.argv = argv,
 		.env = env,
 		.cwd = shim->task_dir,
-		.oom_score = shim->oom_score,
+		.oom_score = *environment->oom_score ? environment->oom_score
+						     : shim->oom_score,
 		.parent = getpid(),
 	};
 	int ignored;

@@ -168,6 +168,7 @@ reason_of(const char *words, const char *otherwise)
 {
 	/* crun puts the name between the words. */
 	if (strstr(words, "executable file not found") ||
+	    strstr(words, "open executable") ||
 	    (strstr(words, "executable file `") &&
 	     strstr(words, "not found")) ||
 	    (strstr(words, "exec: \"") &&

@@ -80,8 +80,21 @@ spec_masked_paths(const struct host *host)
 	return paths;
 }
 
+static bool
+is_of_runc(const struct host *host, const struct wishes *wishes)
+{
+	const struct oci_runtime *best = host_default_runtime(host);
+	const char *name = wishes->runtime_name;
+	const char *slash;
+
+	if (!name)
+		return !best || strcmp(best->name, "runc") == 0;
+	slash = strrchr(name, '/');
+	return strcmp(slash ? slash + 1 : name, "runc") == 0;
+}
+
 json_t *
-spec_readonly_paths(const struct host *host)
+spec_readonly_paths(const struct host *host, const struct wishes *wishes)
 {
 	json_t *paths =
 	    spec_strings(readonly_paths, ARRAY_SIZE(readonly_paths));
@@ -93,6 +106,14 @@ spec_readonly_paths(const struct host *host)
 	if (host->cgroup_mode != CGROUP_V2)
 		(void)json_array_append_new(paths,
 					    json_string("/sys/fs/cgroup"));
+	/*
+	 * crun does that last, when the path above has become a mount of its
+	 * own, with copies of them that are still writable.
+	 */
+	for (size_t i = 0; i < host->cgroup_paths.n; i++)
+		if (!is_of_runc(host, wishes))
+			(void)json_array_append_new(
+			    paths, json_string(host->cgroup_paths.items[i]));
 	return paths;
 }
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -39,6 +40,22 @@ is_file_system(const char *path, long magic)
 	return statfs(path, &fs) == 0 && (long)fs.f_type == magic;
 }
 
+/* Links are second names of what is mounted together. */
+static void
+probe_cgroup_paths(struct host *host)
+{
+	glob_t found = { 0 };
+	struct stat st;
+
+	if (glob(CGROUP_ROOT "/*", 0, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			if (lstat(found.gl_pathv[i], &st) == 0 &&
+			    S_ISDIR(st.st_mode))
+				strv_add(&host->cgroup_paths,
+					 found.gl_pathv[i]);
+	globfree(&found);
+}
+
 static void
 probe_cgroups(struct host *host)
 {
@@ -52,6 +69,7 @@ probe_cgroups(struct host *host)
 	    is_file_system(CGROUP_ROOT "/unified", CGROUP2_SUPER_MAGIC)
 		? CGROUP_HYBRID
 		: CGROUP_V1;
+	probe_cgroup_paths(host);
 	host->has_swap_accounting =
 	    access(CGROUP_ROOT "/memory/memory.memsw.limit_in_bytes", F_OK) ==
 	    0;
@@ -145,6 +163,7 @@ host_done(struct host *host)
 	for (size_t i = 0; i < HOST_RUNTIMES; i++)
 		oci_runtime_done(&host->runtimes[i]);
 	strv_done(&host->thermal_paths);
+	strv_done(&host->cgroup_paths);
 	strv_done(&host->private_dirs);
 	strv_done(&host->bind_roots);
 	*host = (struct host){ 0 };

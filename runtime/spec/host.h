@@ -22,6 +22,7 @@ enum cgroup_mode { CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 struct host {
 	enum cgroup_mode cgroup_mode;
 	bool has_swap_accounting;
+	struct strv cgroup_paths;	    /* /sys/fs/cgroup/pids, …: v1's */
 	uint64_t capabilities;		    /* the daemon's permitted set */
 	bool may_raise_limits;		    /* CAP_SYS_RESOURCE */
 	int oom_score_adj;		    /* what a container has, >= 0 */

@@ -279,7 +279,7 @@ make_linux(const struct spec_request *request, uint64_t caps)
 		(void)json_object_set_new(linux_part, "maskedPaths",
 					  spec_masked_paths(host));
 		(void)json_object_set_new(linux_part, "readonlyPaths",
-					  spec_readonly_paths(host));
+					  spec_readonly_paths(host, wishes));
 	}
 	set_unless_null(linux_part, "devices", spec_devices(wishes));
 	set_unless_null(linux_part, "sysctl", spec_sysctl(wishes));

@@ -28,7 +28,8 @@ json_t *spec_user(const struct user *user);
 /* defaults.c */
 json_t *spec_namespaces(const struct wishes *wishes);
 json_t *spec_masked_paths(const struct host *host);
-json_t *spec_readonly_paths(const struct host *host);
+json_t *spec_readonly_paths(const struct host *host,
+			    const struct wishes *wishes);
 json_t *spec_rlimits(const struct host *host, const struct wishes *wishes);
 /* NULL when there is none to set. */
 json_t *spec_sysctl(const struct wishes *wishes);

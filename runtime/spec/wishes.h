@@ -75,8 +75,7 @@ struct wish_dns {
 struct wishes {
 	char *id;
 	char *image;
-	char
-	    *platform; /* of the image, "os/arch[/variant]"; NULL: the host's */
+	char *platform; /* "os/arch[/variant]"; NULL: the host's */
 	json_t *labels;
 	struct strv args;
 	struct strv entrypoint;

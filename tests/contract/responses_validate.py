@@ -355,7 +355,7 @@ def of_pause_and_stop():
     with s.sse(path + "/metrics?interval=1s") as stream:
         equal(stream.next()["event"], "metrics")
     check(s.get(N + "/metrics?filter=id==p").json["items"])
-    s.get(N + "/metrics?filter=id", expect=400)
+    s.get(N + "/metrics?filter=name", expect=400)
     s.post(path + "/stop", {"timeout": "soon"}, expect=400)
     s.post(path + "/kill", {"pid": 2147483647}, expect=404)
     pid = s.get(path + "/pids").json["processes"][0]["pid"]

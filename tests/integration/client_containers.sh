@@ -91,6 +91,9 @@ is "it runs again" "$(skiff inspect -f .task.state box)" running
 until_true 30 sh -c "'$SKIFF_SRC/client/skiff' logs box | grep -c up | grep 2"
 is "restart" "$(skiff restart -t 0 box)" box
 is "it was restarted" "$(skiff inspect -f .task.restart_count box)" 2
+# Of its first second there is no share of a processor.
+until_true 30 sh -c "'$SKIFF_SRC/client/skiff' stats --no-stream box |
+    grep -q '^box *[0-9.]*% '"
 like "stats" "$(skiff stats --no-stream box)" \
     '^box +[0-9.]+% +[0-9.]+ .?B +67.1 MB +[0-9.]+% +[0-9]+ '
 is "update" "$(skiff update --memory 96m --pids-limit 50 --cpus 0.5 \

@@ -3,7 +3,7 @@
 import json
 import os
 
-from skifftest import Daemon, image, until
+from skifftest import image, until
 
 N = "/v1/namespaces/default"
 # It says so when it is ready, so that signals find its trap.
@@ -12,17 +12,6 @@ OBEDIENT = ["sh", "-c", "trap 'exit 7' TERM; echo ready; "
 STUBBORN = ["sh", "-c", "trap '' TERM; echo ready; "
                         "while :; do sleep 1000 & wait; done"]
 CGROUPS = "/sys/fs/cgroup"
-UNIFIED = CGROUPS + "/unified"
-LEAVE = "umount %s 2>/dev/null; exec \"$0\" \"$@\"" % UNIFIED
-
-
-class PlainDaemon(Daemon):
-    """One in a mount namespace without the hybrid layout of cgroups, which
-    crun refuses: it sees v1 alone."""
-
-    def command(self):
-        return ["unshare", "--mount", "--propagation", "private",
-                "sh", "-c", LEAVE] + super().command()
 
 
 def task(name, step=""):
