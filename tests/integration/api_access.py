@@ -376,8 +376,8 @@ HIS_WISHES = {
     "allow_new_privileges", "annotations", "args", "cwd", "dns", "entrypoint",
     "env", "extensions", "group_add", "health", "hostname", "image", "init",
     "oom_score_adj", "platform", "ports", "read_only", "resources",
-    "restart_policy", "rlimits", "snapshot_key", "snapshotter", "stop_signal", "stop_timeout",
-    "sysctls", "terminal", "user",
+    "restart_policy", "rlimits", "snapshot_key", "snapshotter",
+    "stop_signal", "stop_timeout", "sysctls", "terminal", "user",
 }
 
 
