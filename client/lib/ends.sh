@@ -41,9 +41,11 @@ clean_up()
 
 # end_jobs SIGNAL: ends what this shell has in the background, and waits for
 # it. The shell itself says what that is: between "&" and a note of $! a
-# signal may come, and what has ended may be another process by now.
+# signal may come, and what has ended may be another process by now. One that
+# cannot hear it yet looks for the file once it can (http_begin).
 end_jobs()
 {
+	true 2>/dev/null >"$tmp/ending" || :
 	jobs -l 2>/dev/null >"$tmp/jobs.$shell" || return 0
 	running=$(sed -n \
 	    's/^[^]]*\][ +-]*\([0-9][0-9]*\) *Running.*/\1/p' "$tmp/jobs.$shell")

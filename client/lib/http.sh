@@ -80,7 +80,11 @@ http_curl()
 # shell heeds a signal between its commands alone, or while it waits.
 http_begin()
 {
-	http_exec "$@" &
+	{
+		# A signal that came before the child's own traps is lost.
+		[ ! -e "$tmp/ending" ] || exit 143
+		http_exec "$@"
+	} &
 }
 
 # http_try METHOD PATH [JSON [CURL-ARGUMENT...]]: the body goes to $reply,

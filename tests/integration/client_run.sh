@@ -223,6 +223,33 @@ is "Ctrl-C arrives as SIGINT, the second as SIGKILL; others as such" \
 [True, True, True, True, True, True]"
 is "nothing is left of them" "$(skiff ps -aq)" ""
 
+# The parts of the client that count, around a program that never ends.
+cat >"$scratch/ends" <<'SH'
+. "$1/client/lib/ends.sh"
+. "$1/client/lib/http.sh"
+tmp=$2
+trap : TERM
+http_exec()
+{
+	exec sleep 100000 >/dev/null 2>&1
+}
+n=0
+while [ $((n += 1)) -le 100 ]; do
+	rm -f "$tmp/ending"
+	http_begin
+	echo "$!" >"$tmp/child"
+	true >"$tmp/ending"
+	kill -TERM "$!" 2>/dev/null
+	wait "$!"
+	echo $?
+done
+SH
+mkdir "$scratch/ends.tmp"
+is "what is told to end when it has hardly begun does so" \
+    "$(timeout -s KILL 60 sh "$scratch/ends" "$SKIFF_SRC" "$scratch/ends.tmp" \
+	2>/dev/null | sort -u)" 143
+kill -9 "$(cat "$scratch/ends.tmp/child")" 2>/dev/null
+
 is "-d prints the name" "$(skiff run -d --name bg "$ref" \
     sh -c 'echo one; echo two; exec sleep 600')" bg
 like "ps shows it" "$(skiff ps)" '^bg +.*running'
