@@ -73,7 +73,9 @@ share_prefix(const char *paths, char prefix[PATH_MAX])
 		size_t len = (size_t)(end - p);
 		size_t i = 0;
 
-		if (prefix[0] == '\0' && len < PATH_MAX) {
+		if (prefix[0] == '\0') {
+			if (len >= PATH_MAX)
+				return;
 			memcpy(prefix, p, len);
 			prefix[len] = '\0';
 		}
