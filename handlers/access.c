@@ -19,6 +19,7 @@
 #include "base/parse.h"
 #include "handlers/services.h"
 #include "http/route.h"
+#include "store/db.h"
 #include "store/user_range.h"
 
 #define RIGHT_ADMIN (UINT64_C(1) << ACCESS_GRANTS_MAX)
@@ -149,6 +150,25 @@ access_free(struct access *access)
 	free(access->grants);
 	free(access->admins);
 	free(access);
+}
+
+int
+access_check_ids(const struct access *access, struct db *db,
+		 struct skiff_error *err)
+{
+	CLEANUP(db_reader_putp) struct conn *conn = db_reader_get(db);
+
+	for (size_t i = 0; i < access->n_admins + access->n_grants; i++) {
+		const struct who *who =
+		    i < access->n_admins
+			? &access->admins[i]
+			: &access->grants[i - access->n_admins].who;
+
+		/* Of no namespace, so that each is another. */
+		if (user_range_check(conn, "", who->id, who->id, err) < 0)
+			return err_wrap(err, "--admin, --grant");
+	}
+	return 0;
 }
 
 bool

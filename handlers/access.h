@@ -22,6 +22,7 @@
 #include "http/request.h"
 
 struct access;
+struct db;
 struct user_pool;
 
 #define ACCESS_GRANTS_MAX 63
@@ -36,6 +37,13 @@ int access_new(const struct strv *admins, const struct strv *grants,
 	       struct skiff_error *err);
 void access_free(struct access *access);
 DEFINE_CLEANUP(struct access *, access_free)
+
+/*
+ * SKIFF_FAILED_PRECONDITION: an id of theirs was given to containers by an
+ * earlier daemon.
+ */
+int access_check_ids(const struct access *access, struct db *db,
+		     struct skiff_error *err);
 
 /* False: all who come are admins. */
 bool access_knows_users(const struct access *access);

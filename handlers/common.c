@@ -71,7 +71,7 @@ struct sieve {
 
 /* The row is one of ours, and sound. */
 static bool
-passes(void *arg, const char *key, const char *doc)
+passes(void *arg, const char *key, const char *doc, size_t *looked)
 {
 	const struct sieve *sieve = arg;
 	const struct wanted *wanted = sieve->wanted;
@@ -80,9 +80,11 @@ passes(void *arg, const char *key, const char *doc)
 
 	if (wanted->may_see && !wanted->may_see(wanted->arg, key))
 		return false;
-	return !sieve->filters ||
-	       (json_parse(doc, strlen(doc), &object, &ignored) == 0 &&
-		filters_match(sieve->filters, object));
+	if (!sieve->filters)
+		return true;
+	*looked += strlen(doc);
+	return json_parse(doc, strlen(doc), &object, &ignored) == 0 &&
+	       filters_match(sieve->filters, object);
 }
 
 static int

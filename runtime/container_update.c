@@ -577,6 +577,21 @@ container_give(const char *id, const json_t *object, struct container_made *ret)
 	return 0;
 }
 
+static int
+try_dry(struct updating *updating, struct container_made *ret,
+	struct skiff_error *err)
+{
+	const struct container_update *update = updating->update;
+	CLEANUP(db_reader_putp)
+	struct conn *conn = db_reader_get(updating->context->db);
+
+	if (container_ids_foresee(updating->context, conn, update->ns,
+				  json_object_get(updating->after, "spec"),
+				  err) < 0)
+		return -1;
+	return container_give(update->id, updating->after, ret);
+}
+
 /* 1: it has changed while it was looked at. */
 static int
 try_update(struct updating *updating, struct container_made *ret,
@@ -602,7 +617,7 @@ try_update(struct updating *updating, struct container_made *ret,
 				err) < 0))
 		return -1;
 	if (update->is_dry)
-		return container_give(update->id, updating->after, ret);
+		return try_dry(updating, ret, err);
 	writing.object = updating->after;
 	if (db_write(updating->context->db, write_update, &writing, err) == 0)
 		return container_give(update->id, updating->after, ret);

@@ -419,7 +419,8 @@ daemon_start(const struct options *options, struct daemon **ret_daemon,
 	    host_probe_begin(options->root, &daemon->host, err) < 0)
 		return -1;
 	host_keep_private(&daemon->host, options->state);
-	if (take_access(daemon, err) < 0 || open_store(daemon, err) < 0)
+	if (take_access(daemon, err) < 0 || open_store(daemon, err) < 0 ||
+	    access_check_ids(daemon->access, daemon->db, err) < 0)
 		return -1;
 	host_probe_end(&daemon->host);
 	if (open_tasks(daemon, err) < 0 || open_transfers(daemon, err) < 0 ||

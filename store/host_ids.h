@@ -7,10 +7,31 @@
  * service is not among them.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
+struct host_id_range {
+	int64_t first;
+	int64_t last;
+};
+
+struct host_ids {
+	struct host_id_range *ranges;
+	size_t n;
+	size_t cap;
+};
+
+/*
+ * Into what is zeroed. A file that is not there names nobody; another that
+ * cannot be read is an error, since it may name anybody.
+ */
+int host_ids_load(struct host_ids *ret_ids, struct skiff_error *err);
 /*
  * Whether ids of first to last are somebody's; then *ret_last is the last one
- * of his. A file that is not there names nobody. Reads the files anew.
+ * of his.
  */
-bool host_ids_are_taken(int64_t first, int64_t last, int64_t *ret_last);
+bool host_ids_are_taken(const struct host_ids *ids, int64_t first, int64_t last,
+			int64_t *ret_last);
+void host_ids_done(struct host_ids *ids);

@@ -266,7 +266,8 @@ struct page {
 	const char *from; /* first key that may be in it */
 	const char *end;  /* first key behind the prefix */
 	uint64_t limit;
-	bool (*keep)(void *arg, const char *key, const char *doc);
+	bool (*keep)(void *arg, const char *key, const char *doc,
+		     size_t *looked);
 	void *keep_arg;
 };
 
@@ -282,23 +283,33 @@ add_page(struct conn *conn, const struct page *page, struct strbuf *out,
 	sqlite3_stmt *stmt = conn_stmt(conn, sql[RECORD_PAGE]);
 	CLEANUP(strbuf_done) struct strbuf last = STRBUF_INIT;
 	bool is_full = false;
+	size_t looked = 0;
 	uint64_t n = 0;
 	int r;
 
 	stmt_bind(stmt, "isssi", page->kind, page->ns, page->from, page->end,
 		  page->keep ? INT64_MAX : (int64_t)page->limit + 1);
 	while ((r = stmt_step(stmt, err)) > 0) {
-		if (page->keep &&
-		    !page->keep(page->keep_arg, stmt_text(stmt, 0),
-				stmt_text(stmt, 1)))
+		size_t before = looked;
+		bool is_kept = !page->keep ||
+			       page->keep(page->keep_arg, stmt_text(stmt, 0),
+					  stmt_text(stmt, 1), &looked);
+
+		/* What was looked at may be named; another perhaps not. */
+		if (!is_kept && looked == before)
 			continue;
-		if (is_full)
+		if (is_full && (is_kept || looked >= LIST_LOOKED_MAX))
 			break;
-		if (n++ > 0)
-			strbuf_addch(out, ',');
-		strbuf_add(out, sqlite3_column_text(stmt, 1),
-			   (size_t)sqlite3_column_bytes(stmt, 1));
-		is_full = n == page->limit || out->len >= LIST_BYTES_MAX;
+		if (is_full)
+			continue;
+		if (is_kept) {
+			if (n++ > 0)
+				strbuf_addch(out, ',');
+			strbuf_add(out, sqlite3_column_text(stmt, 1),
+				   (size_t)sqlite3_column_bytes(stmt, 1));
+		}
+		is_full = n == page->limit || out->len >= LIST_BYTES_MAX ||
+			  looked >= LIST_LOOKED_MAX;
 		if (is_full)
 			strbuf_adds(&last, stmt_text(stmt, 0));
 	}

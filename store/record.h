@@ -73,8 +73,12 @@ struct list_options {
 	const char *prefix; /* keys that begin so, or NULL */
 	const char *cursor; /* of the page before, or NULL */
 	uint64_t limit;	    /* 1 … 10000 */
-	/* Which are listed, by key and document; NULL: all. */
-	bool (*keep)(void *arg, const char *key, const char *doc);
+	/*
+	 * Which are listed, by key and document; NULL: all. What it adds to
+	 * *looked are bytes that took time: a page ends at LIST_LOOKED_MAX.
+	 */
+	bool (*keep)(void *arg, const char *key, const char *doc,
+		     size_t *looked);
 	void *keep_arg;
 };
 
@@ -82,6 +86,7 @@ struct list_options {
 #define LIST_LIMIT_MAX 10000
 /* A page that has become this large ends early. */
 #define LIST_BYTES_MAX (16 << 20)
+#define LIST_LOOKED_MAX (4 << 20)
 
 /*
  * Appends the whole List document of API.md §1:

@@ -28,7 +28,9 @@ static const char *const sql[] = {
 	[INSERT] = "INSERT OR IGNORE INTO user_range "
 		   "(ns, first, last, is_given) VALUES (?, ?, ?, ?)",
 	[NEXT] = "SELECT next FROM user_range_number",
-	[SET_NEXT] = "UPDATE user_range_number SET next = ?1 WHERE next < ?1",
+	/* Beyond the pool it is that of another pool, before. */
+	[SET_NEXT] = "UPDATE user_range_number SET next = ?1 "
+		     "WHERE next < ?1 OR next > ?2",
 	[DROP] = "DELETE FROM user_range WHERE ns = ?",
 };
 
@@ -64,19 +66,31 @@ find_used(struct conn *conn, int64_t first, int64_t *ret_last,
 	return r;
 }
 
+struct search {
+	const struct user_pool *pool;
+	struct host_ids people;
+};
+
+static void
+search_done(struct search *search)
+{
+	host_ids_done(&search->people);
+}
+
 /* 1 found, from first on; 0 none. */
 static int
-find_free(struct conn *conn, const struct user_pool *pool, int64_t first,
+find_free(struct conn *conn, const struct search *search, int64_t first,
 	  int64_t *ret_first, struct skiff_error *err)
 {
-	while (first + USER_RANGE_SIZE - 1 <= pool->last) {
+	while (first + USER_RANGE_SIZE - 1 <= search->pool->last) {
 		int64_t end = first + USER_RANGE_SIZE - 1;
 		int64_t last;
 		int r = find_used(conn, first, &last, err);
 
 		if (r < 0)
 			return -1;
-		if (r == 0 && !host_ids_are_taken(first, end, &last)) {
+		if (r == 0 &&
+		    !host_ids_are_taken(&search->people, first, end, &last)) {
 			*ret_first = first;
 			return 1;
 		}
@@ -103,16 +117,20 @@ user_range_foresee(struct conn *conn, const struct user_pool *pool,
 	/* Ranges begin at whole multiples. */
 	int64_t first = (pool->first + USER_RANGE_SIZE - 1) / USER_RANGE_SIZE *
 			USER_RANGE_SIZE;
+	CLEANUP(search_done) struct search search = { .pool = pool };
 	int r = user_range_find(conn, ns, ret_first, err);
 	int64_t next;
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	if (read_next(conn, &next, err) < 0)
+	if (read_next(conn, &next, err) < 0 ||
+	    host_ids_load(&search.people, err) < 0)
 		return -1;
-	r = find_free(conn, pool, next > first ? next : first, ret_first, err);
+	if (next < first || next > pool->last + 1)
+		next = first;
+	r = find_free(conn, &search, next, ret_first, err);
 	if (r == 0)
-		r = find_free(conn, pool, first, ret_first, err);
+		r = find_free(conn, &search, first, ret_first, err);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	(void)err_set(err, SKIFF_RESOURCE_EXHAUSTED,
@@ -146,7 +164,7 @@ user_range_take(struct tx *tx, const struct user_pool *pool, const char *ns,
 	    insert(tx, ns, *ret_first, *ret_first + USER_RANGE_SIZE - 1, true,
 		   err) < 0)
 		return -1;
-	stmt_bind(set, "i", *ret_first + USER_RANGE_SIZE);
+	stmt_bind(set, "ii", *ret_first + USER_RANGE_SIZE, pool->last + 1);
 	return stmt_run(set, err);
 }
 

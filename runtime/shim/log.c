@@ -28,7 +28,7 @@
 /* What output leaves free for others: no more than a part of a small disk. */
 #define FLOOR (UINT64_C(32) << 20)
 #define FLOOR_PART 16
-#define LOOK_EVERY (UINT64_C(1) << 20)
+#define LOOK_EVERY (UINT64_C(1) << 18)
 
 /* The names of one log, in the task's directory. */
 struct names {
@@ -210,6 +210,7 @@ put_record(struct shim_log *log, uint8_t stream, uint32_t length, uint8_t flags)
 	    sizeof(buf))
 		return false;
 	log->index_offset += sizeof(buf);
+	log->unlooked += sizeof(buf);
 	return true;
 }
 
@@ -238,6 +239,7 @@ shim_log_tell_gap(struct shim_log *log, struct shim_output *output)
 void
 shim_log_took(struct shim_log *log, struct shim_output *output, size_t n)
 {
+	log->unlooked += n;
 	if (put_record(log, output->stream, (uint32_t)n, 0))
 		log->offset += n;
 	else
@@ -341,7 +343,7 @@ has_disk(struct shim_log *log)
 	struct statvfs st;
 	uint64_t floor;
 
-	if (log->offset < log->look_at)
+	if (log->unlooked < LOOK_EVERY)
 		return true;
 	if (fstatvfs(log->fd, &st) < 0)
 		return true;
@@ -350,7 +352,7 @@ has_disk(struct shim_log *log)
 		floor = FLOOR;
 	if ((uint64_t)st.f_bavail * st.f_frsize < floor)
 		return false;
-	log->look_at = log->offset + LOOK_EVERY;
+	log->unlooked = 0;
 	return true;
 }
 

@@ -71,7 +71,7 @@ struct shim_log {
 	uint64_t max_size; /* limit of each file, 0: the task's */
 	uint32_t max_files;
 	uint64_t offset;
-	uint64_t look_at; /* offset from which the disk is looked at again */
+	uint64_t unlooked; /* bytes since the disk was looked at */
 	uint64_t index_offset;
 	uint64_t lost_bytes;
 };

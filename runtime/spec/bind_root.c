@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,8 @@
 #include "runtime/spec/host.h"
 #include "runtime/spec/rules.h"
 #include "runtime/spec/wishes.h"
+
+#define LINKS_MAX 40
 
 /* --- the roots ----------------------------------------------------------- */
 
@@ -101,29 +104,93 @@ bind_root_has(const struct host *host, const char *path)
 	return find_root(host, normal) != NULL;
 }
 
-/* Part by part: the whole may lead out of it again. */
+/* A path that is walked: what has no link any more, and what is to come. */
+struct walk {
+	char *done;
+	char *rest;
+	int n_links;
+};
+
+static void
+walk_done(struct walk *walk)
+{
+	free(walk->done);
+	free(walk->rest);
+}
+
+/* The next name, onto done; NULL at the end. */
+static const char *
+walk_step(struct walk *walk)
+{
+	char *name = walk->rest + strspn(walk->rest, "/");
+	size_t len = strcspn(name, "/");
+	cleanup_free char *old = walk->done;
+	cleanup_free char *left = xstrdup(name + len);
+
+	if (len == 0) {
+		walk->done = xstrdup(old);
+		return NULL;
+	}
+	if (len == 2 && strncmp(name, "..", len) == 0) {
+		char *slash = strrchr(old, '/');
+
+		walk->done =
+		    slash ? xstrndup(old, (size_t)(slash - old)) : xstrdup("");
+	} else {
+		walk->done = len == 1 && *name == '.'
+				 ? xstrdup(old)
+				 : xasprintf("%s/%.*s", old, (int)len, name);
+	}
+	free(walk->rest);
+	walk->rest = STEAL_PTR(left);
+	return walk->done;
+}
+
+/* What done names, if it is a link, in its place. */
+static int
+walk_link(struct walk *walk, struct skiff_error *err)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(walk->done, target, sizeof(target) - 1);
+	char *slash = strrchr(walk->done, '/');
+	char *rest;
+
+	if (n < 0)
+		return errno == EINVAL
+			   ? 0
+			   : err_errno(err, errno, "%s", walk->done);
+	if (++walk->n_links > LINKS_MAX)
+		return err_errno(err, ELOOP, "%s", walk->done);
+	target[n] = '\0';
+	rest = xasprintf("%s/%s", target, walk->rest);
+	free(walk->rest);
+	walk->rest = rest;
+	*(*target == '/' ? walk->done : slash) = '\0';
+	return 0;
+}
+
+/*
+ * Link by link: what lies in a bind root may lead out of it again, and the
+ * whole, looked up at once, would be seen there.
+ */
 bool
 bind_root_is_led_to(const struct host *host, const char *path)
 {
-	cleanup_free char *part = xstrdup(path);
-	bool is_led = false;
+	CLEANUP(walk_done)
+	struct walk walk = { .done = xstrdup(""), .rest = xstrdup(path) };
+	struct skiff_error err = ERROR_INIT;
+	const char *at;
 
-	for (char *p = part; *p && host->bind_roots.n > 0 && !is_led;) {
-		cleanup_free char *resolved = NULL;
-		char *end = p + strspn(p, "/");
-		char c;
-
-		end += strcspn(end, "/");
-		c = *end;
-		*end = '\0';
-		resolved = realpath(part, NULL);
-		*end = c;
-		if (!resolved)
-			return false;
-		is_led = find_root(host, resolved) != NULL;
-		p = end;
+	if (host->bind_roots.n == 0)
+		return false;
+	while ((at = walk_step(&walk)) != NULL) {
+		if (find_root(host, at))
+			return true;
+		/* What cannot be looked at may lead anywhere. */
+		if (*at && walk_link(&walk, &err) < 0)
+			return err.code != SKIFF_NOT_FOUND;
 	}
-	return is_led;
+	return false;
 }
 
 static int

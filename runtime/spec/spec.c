@@ -140,8 +140,7 @@ make_cwd(const struct spec_request *request, json_t **ret_cwd,
 		const char *given = request->image->working_dir;
 
 		of_image = xasprintf("%s%s", *given == '/' ? "" : "/", given);
-		if (path_fault(of_image) || path_is_below(of_image, "/proc") ||
-		    path_is_below(of_image, "/sys"))
+		if (cwd_fault(of_image))
 			return image_fault("the image's working directory "
 					   "cannot be used",
 					   err);

@@ -230,8 +230,9 @@ check_process(const struct checked *check)
 	if (!json_is_string(cwd) || path_fault(json_string_value(cwd)))
 		checked_fault(check, "/process/cwd",
 			      "must be an absolute path");
-	else if (path_is_below(json_string_value(cwd), "/proc"))
-		checked_fault(check, "/process/cwd", "must not be in /proc");
+	else if (cwd_fault(json_string_value(cwd)))
+		checked_fault(check, "/process/cwd", "%s",
+			      cwd_fault(json_string_value(cwd)));
 	check_words(check, process, "args");
 	check_words(check, process, "env");
 	check_user(check, process);

@@ -611,7 +611,28 @@ def nor_does_a_link_from_elsewhere_lead_there():
                             expect=400).json["field"], "/spec/root/path")
     remove(daemon())
     os.unlink(place)
+    # What it leads to may lead out again.
     os.unlink(scratch("alias"))
+    os.symlink(place, scratch("alias"))
+    os.symlink(os.path.basename(scratch("alias")), scratch("alias2"))
+    secret = scratch("secret")
+    os.makedirs(secret)
+    for link in scratch("alias"), scratch("alias2") + "/.":
+        daemon().post(N + "/containers", container(mounts=[bind(link)]),
+                      expect=201)
+        os.symlink(secret, place)
+        refused(daemon().api("POST", N + "/tasks", {"container": "c"}),
+                "bind_not_allowed")
+        equal(daemon().post(N + "/containers", {
+            "id": "r", "spec": dict(made, root={"path": link})},
+            expect=400).json["field"], "/spec/root/path")
+        os.unlink(place)
+        # Nor is a place that is not there yet the admin's.
+        refused(daemon().api("POST", N + "/tasks", {"container": "c"}),
+                "bind_not_allowed")
+        remove(daemon())
+    for name in ("alias", "alias2"):
+        os.unlink(scratch(name))
 
 
 @test

@@ -161,6 +161,10 @@ def a_dry_run_answers_and_writes_nothing():
           ("/tmp", "/tmp"))
     s.put(there + "?dry_run=true", dict(made, labels={"c": "d"}))
     s.patch(there + "?dry_run=true", {"cwd": 1}, expect=400)
+    answer = s.patch(there + "?dry_run=true", {
+        "userns": "auto", "user": "70000"}, expect=None)
+    check(answer.status == 501 or (answer.status, answer.json["field"]) ==
+          (400, "/user"), answer)
     s.patch(there + "?dry_run=true", {"cwd": "/tmp"}, expect=412,
             headers={"If-Match": '"1"'})
     equal(s.get(there).json, made)

@@ -199,7 +199,9 @@ def a_whole_spec_is_looked_at():
     for pointer, value in (
             ("/ociVersion", "2.0"), ("/hooks", {}), ("/hostname", "a b"),
             ("/process", None), ("/process/cwd", "rel"),
-            ("/process/cwd", "/proc/self/fd/7"), ("/process/args/0", 1),
+            ("/process/cwd", "/proc/self/fd/7"),
+            ("/process/cwd", "//proc/self"), ("/process/cwd", "/./sys/x"),
+            ("/process/args/0", 1),
             ("/process/args/0", "x" * 131072), ("/process/env/0", "novalue"),
             ("/process/user/uid", -1), ("/process/user/uid", 4294967295),
             ("/process/user/additionalGids/0", 1 << 32),

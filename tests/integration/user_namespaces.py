@@ -641,9 +641,9 @@ def ids_of_the_host_s_people_are_not_given_to_containers():
     can()
     s = OtherHost("people", args=["--user-ids", "1310720-1703935"])
     s.files = {"passwd": "x:x:1310725:7::/:/bin/sh\n"
-                         "y:x:7:1376256::/:/bin/sh\n",
-               "subuid": "y:1441792:131072\n",
-               "subgid": "y:1600000:1\n"}
+                         "y:x:7:1376256::/:/bin/sh\n:odd:\n",
+               "subuid": "y: 1441792:131072\n" + "# a comment\n" * 9,
+               "subgid": "y:1600000:1\nz:1703936:99999999999999999999\n"}
     with s:
         s.pull(the_registry().push(busybox(), "t/busybox:1"), "default")
         name = "%s/t/busybox:1" % the_registry().host
@@ -656,6 +656,13 @@ def ids_of_the_host_s_people_are_not_given_to_containers():
                          expect=429).json
         equal(problem["reason"], "user_ids_exhausted")
         s.delete(N + "/containers/c")
+        # Who has a grant is nobody to whom a container's ids were given.
+        s.stop()
+        s.args = ["--user-ids", "2000000-3000000", "--grant", "1638405=a"]
+        s.start(wait=False)
+        check(s.wait_end() != 0)
+        s.process = None
+        check("namespace default" in s.log_tail(3), s.log_tail())
 
 
 main()

@@ -278,12 +278,14 @@ insert_images(const char *prefix, int from, int to, int step)
 }
 
 /* What page() lists of: NULL, all. */
-static bool (*keep)(void *arg, const char *key, const char *doc);
+static bool (*keep)(void *arg, const char *key, const char *doc,
+		    size_t *looked);
 
 static bool
-is_kept(void *arg, const char *key, const char *doc)
+is_kept(void *arg, const char *key, const char *doc, size_t *looked)
 {
 	(void)arg;
+	(void)looked;
 	CHECK(strstr(doc, "\"name\""));
 	return strspn(key + strlen(key) - 1, "0369") == 1;
 }
@@ -343,6 +345,32 @@ a_list_of_some_has_full_pages_and_no_other_names(void)
 	CHECK(page(NULL, &cursor, 4) == 4 && cursor); /* 000 003 006 009 */
 	/* 010 013 016, and what follows is not told of */
 	CHECK(page(NULL, &cursor, 3) == 3 && !cursor);
+	keep = NULL;
+	store_done(&store);
+}
+
+static bool
+is_dear(void *arg, const char *key, const char *doc, size_t *looked)
+{
+	(void)arg;
+	(void)doc;
+	*looked += LIST_LOOKED_MAX / 3;
+	return strcmp(key, "010") == 0;
+}
+
+static void
+a_page_ends_when_much_was_looked_at_for_it(void)
+{
+	cleanup_free char *cursor = NULL;
+	size_t n_pages = 1;
+	size_t n;
+
+	store_init(&store);
+	insert_images("", 0, 20, 1);
+	keep = is_dear;
+	for (n = page(NULL, &cursor, 100); cursor; n_pages++)
+		n += page(NULL, &cursor, 100);
+	CHECK(n == 1 && n_pages >= 5);
 	keep = NULL;
 	store_done(&store);
 }
@@ -453,6 +481,7 @@ TESTS(TEST(a_first_write_makes_the_namespace_and_tells_it_first),
       TEST(pages_neither_skip_nor_repeat_while_others_insert),
       TEST(a_full_last_page_has_no_cursor),
       TEST(a_list_of_some_has_full_pages_and_no_other_names),
+      TEST(a_page_ends_when_much_was_looked_at_for_it),
       TEST(a_page_of_large_documents_ends_early),
       TEST(a_prefix_bounds_a_list_and_its_pages),
       TEST(a_cursor_that_is_not_ours_is_refused), TEST(cursors_carry_any_key))

@@ -196,7 +196,35 @@ a_pool_gives_the_whole_ranges_in_it(void)
 	store_done(&store);
 }
 
-TESTS(TEST(a_pool_gives_the_whole_ranges_in_it),
+static int
+take_low(struct tx *tx, void *arg, struct skiff_error *err)
+{
+	const struct user_pool low = { 65536, 6 * 65536 - 1 };
+	int64_t *first = arg;
+
+	return user_range_take(tx, &low, "a", first, err);
+}
+
+static void
+a_pool_below_an_earlier_one_gives_each_range_once_as_well(void)
+{
+	struct skiff_error err = ERROR_INIT;
+	int64_t first;
+
+	store_init(&store);
+	CHECK(take("x", &err) == 524288);
+	for (int64_t i = 1; i <= 5; i++) {
+		CHECK(db_write(store.db, take_low, &first, &err) == 0);
+		CHECK(first == i * 65536);
+		drop("a");
+	}
+	CHECK(db_write(store.db, take_low, &first, &err) == 0);
+	CHECK(first == 65536);
+	store_done(&store);
+}
+
+TESTS(TEST(a_pool_below_an_earlier_one_gives_each_range_once_as_well),
+      TEST(a_pool_gives_the_whole_ranges_in_it),
       TEST(every_namespace_has_a_range_of_its_own_and_keeps_it),
       TEST(a_range_that_was_given_is_not_the_next_ones),
       TEST(ids_that_a_spec_names_belong_to_one_namespace),
